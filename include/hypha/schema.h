@@ -4,11 +4,11 @@
 // One X-macro list gives the C struct and its description; from the description come the wire codec
 // (Protocol Buffers), JSON, SQL columns, .proto and TypeScript text, and the evolution check.
 //
-//     #define SLOT(F)                              \
-//         F(1, u32, practice)                      \
-//         F(2, u16, minute)                        \
-//         F(3, opt(str), note)                     \
-//         F(4, list(rec(interval)), alternatives)  \
+//     #define SLOT(F)                                 (each line ends in a backslash)
+//         F(1, u32, practice)
+//         F(2, u16, minute)
+//         F(3, opt(str), note)
+//         F(4, list(rec(interval)), alternatives)
 //         F(5, enm(slot_state), state)
 //     HY_RECORD(slot, SLOT)            in a header: the struct `slot`, and `extern slot_record`
 //     HY_RECORD_DEFINE(slot, SLOT)     in one .c file: the description
