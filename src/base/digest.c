@@ -87,14 +87,10 @@ static uint64_t digest_long(uint64_t seed, const uint8_t *p, size_t size) {
     return digest_fold(a ^ DIGEST_E, b) + digest_fold(c ^ DIGEST_F, d);
 }
 
-static inline uint64_t digest_of(uint64_t seed, const uint8_t *p, size_t size) {
-    seed ^= digest_fold(seed ^ DIGEST_E, DIGEST_F);
+// 16 bytes and less: at most two words, overlapping, in one fold.
+static inline uint64_t digest_short(uint64_t seed, const uint8_t *p, size_t size) {
     uint64_t a = 0, b = 0;
-    if (size > 64) {
-        a = digest_long(seed, p, size);
-    } else if (size > 16) {
-        a = digest_middle(seed, p, size);
-    } else if (size >= 8) {
+    if (size >= 8) {
         a = digest_read64(p);
         b = digest_read64(p + size - 8);
     } else if (size >= 4) {
@@ -103,8 +99,14 @@ static inline uint64_t digest_of(uint64_t seed, const uint8_t *p, size_t size) {
     } else if (size > 0) {
         a = (uint64_t)p[0] << 16 | (uint64_t)p[size / 2] << 8 | p[size - 1];
     }
-    uint64_t hash = digest_fold(a ^ DIGEST_A, b ^ seed ^ size);
-    return digest_fold(hash ^ DIGEST_C, seed ^ DIGEST_D);
+    return digest_fold(a ^ DIGEST_A, b ^ DIGEST_B ^ seed);
+}
+
+static inline uint64_t digest_of(uint64_t seed, const uint8_t *p, size_t size) {
+    uint64_t hash = size <= 16   ? digest_short(seed, p, size)
+                    : size <= 64 ? digest_middle(seed, p, size)
+                                 : digest_long(seed, p, size);
+    return digest_fold(hash ^ DIGEST_E, seed ^ DIGEST_F ^ size);
 }
 
 uint64_t hyi_digest(uint64_t seed, const void *ptr, size_t size) {
