@@ -165,6 +165,16 @@ HY_API void hy_buf_add_u64(hy_buf *buf, uint64_t value); // decimal
 HY_API uint8_t *hy_buf_reserve(hy_buf *buf, size_t len); // room for `len` more, not yet counted; or NULL
 HY_API hy_bytes hy_buf_bytes(const hy_buf *buf);         // borrowed until the next change
 
+// Pages that can be write-protected: how a test build catches a write that nobody announced. All sizes
+// are multiples of HY_GUARD_PAGE.
+#define HY_GUARD_PAGE 4096u
+typedef struct hy_guard hy_guard;
+struct hy_guard {
+    void *(*map)(hy_guard *self, size_t size); // writable, cleared; NULL on failure
+    void (*unmap)(hy_guard *self, void *ptr, size_t size);
+    void (*protect)(hy_guard *self, void *ptr, size_t size, bool writable);
+};
+
 // ---- ids -------------------------------------------------------------------------------------
 
 // 128 bits; as text the 36 characters of RFC 9562. hy_id_at makes version 7 (time-ordered).

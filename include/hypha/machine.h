@@ -213,7 +213,7 @@ HY_API hy_err hy_reply(hy_txn *txn, const void *reply);
 HY_API uint64_t hy_action_emit(hy_txn *txn, uint32_t kind, const void *body);
 // An action whose completion is a point in time: at `due` (wall clock) an input of `input_kind` with
 // this body and id arrives, after any number of restarts.
-HY_API uint64_t hy_timer_start(hy_txn *txn, uint32_t input_kind, hy_ns due, const void *body);
+HY_API uint64_t hy_action_at(hy_txn *txn, uint32_t input_kind, hy_ns due, const void *body);
 // Takes a timer or a tracked action out of the ledger: its completion will be answered "already done".
 HY_API bool hy_action_cancel(hy_txn *txn, uint64_t action_id);
 HY_API bool hy_action_is_pending(const hy_view *view, uint64_t action_id);
@@ -260,19 +260,9 @@ HY_API uint32_t hy_machine_table_count(const hy_machine *machine); // with the f
 
 // ---- a state, and stepping it -----------------------------------------------------------------------
 
-// Pages that can be write-protected, given by a test's world: a write that was not logged then faults
-// with a stack trace. All sizes are multiples of HY_GUARD_PAGE.
-#define HY_GUARD_PAGE 4096u
-typedef struct hy_guard hy_guard;
-struct hy_guard {
-    void *(*map)(hy_guard *self, size_t size);             // writable, cleared; NULL on failure
-    void (*unmap)(hy_guard *self, void *ptr, size_t size);
-    void (*protect)(hy_guard *self, void *ptr, size_t size, bool writable);
-};
-
 typedef struct hy_state_options {
     size_t size;
-    hy_guard *guard;        // NULL: plain memory
+    hy_guard *guard;        // tests: rows lie in pages that only logged calls open; NULL: plain memory
     bool twin;              // run every step twice and compare: HY_NONDETERMINISTIC if they differ
     bool keep_undo;         // steps stay revocable until hy_state_release (a host needs it)
     bool record_entries;    // build a journal entry for every accepted step
