@@ -1,0 +1,35 @@
+# One set of flags for everything we compile: both compilers, warnings are errors.
+set(CMAKE_C_STANDARD 17)
+set(CMAKE_C_STANDARD_REQUIRED ON)
+set(CMAKE_C_EXTENSIONS OFF)
+set(CMAKE_C_VISIBILITY_PRESET hidden)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+
+# -Og takes away what the optimiser knows, so gcc guesses wrongly about uninitialised values there;
+# the release build keeps that warning.
+set(CMAKE_C_FLAGS_DEBUG "-Og -g -Wno-maybe-uninitialized")
+set(CMAKE_C_FLAGS_RELEASE "-O3 -g -fno-semantic-interposition")
+
+add_compile_options(
+    -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion -Wstrict-prototypes
+    -Wmissing-prototypes -Wvla -Wimplicit-fallthrough -Werror)
+
+if(HYPHA_PARANOID)
+    add_compile_definitions(HY_PARANOID)
+endif()
+
+if(HYPHA_SANITIZE)
+    add_compile_options(-fsanitize=${HYPHA_SANITIZE} -fno-sanitize-recover=all
+                        -fno-omit-frame-pointer)
+    add_link_options(-fsanitize=${HYPHA_SANITIZE})
+    # The instrumentation breaks the flow analysis behind this warning.
+    add_compile_options(-Wno-maybe-uninitialized)
+endif()
+
+if(HYPHA_FUZZ)
+    if(NOT CMAKE_C_COMPILER_ID MATCHES "Clang")
+        message(FATAL_ERROR "libFuzzer needs clang: use the preset `fuzz`")
+    endif()
+    add_compile_options(-fsanitize=fuzzer-no-link)
+endif()

@@ -1,0 +1,29 @@
+# Tests that belong to no room: the kit's own, scenarios under test/, and the rules of the house.
+#
+# test/<folder>/x_test.c  -> build/<preset>/test/<folder>/x_test, CTest name <folder>/x, all rooms
+get_property(HYPHA_LIBRARIES GLOBAL PROPERTY HYPHA_LIBRARIES)
+
+file(GLOB scenarios CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/test/*/*_test.c)
+set(folders "")
+foreach(file IN LISTS scenarios)
+    cmake_path(GET file PARENT_PATH folder)
+    list(APPEND folders ${folder})
+endforeach()
+list(REMOVE_DUPLICATES folders)
+foreach(folder IN LISTS folders)
+    cmake_path(GET folder FILENAME name)
+    hy_tests(${name} ${folder} ${HYPHA_LIBRARIES})
+endforeach()
+
+file(GLOB cmd_tests CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/cmd/*_test.c)
+if(cmd_tests)
+    hy_tests(cmd ${CMAKE_SOURCE_DIR}/cmd ${HYPHA_LIBRARIES})
+endif()
+
+file(GLOB tidy_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tools/tidy*.c)
+if(tidy_sources)
+    add_executable(tidy ${tidy_sources})
+    set_target_properties(tidy PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tools)
+    target_compile_definitions(tidy PRIVATE _GNU_SOURCE)
+    add_test(NAME house/tidy COMMAND tidy ${CMAKE_SOURCE_DIR})
+endif()
