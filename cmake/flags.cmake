@@ -6,10 +6,11 @@ set(CMAKE_C_VISIBILITY_PRESET hidden)
 set(CMAKE_POSITION_INDEPENDENT_CODE ON)
 set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
 
-# -Og takes away what the optimiser knows, so gcc guesses wrongly about uninitialised values there;
-# the release build keeps that warning.
-set(CMAKE_C_FLAGS_DEBUG "-Og -g -Wno-maybe-uninitialized")
-set(CMAKE_C_FLAGS_RELEASE "-O3 -g -fno-semantic-interposition")
+set(CMAKE_C_FLAGS_DEBUG "-Og -g")
+set(CMAKE_C_FLAGS_RELEASE "-O3 -g")
+if(HYPHA_PURE_ONLY)
+    set(CMAKE_C_FLAGS_RELEASE "-O2") # small enough to be downloaded
+endif()
 
 add_compile_options(
     -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion -Wstrict-prototypes
@@ -23,8 +24,13 @@ if(HYPHA_SANITIZE)
     add_compile_options(-fsanitize=${HYPHA_SANITIZE} -fno-sanitize-recover=all
                         -fno-omit-frame-pointer)
     add_link_options(-fsanitize=${HYPHA_SANITIZE})
-    # The instrumentation breaks the flow analysis behind this warning.
-    add_compile_options(-Wno-maybe-uninitialized)
+endif()
+
+if(CMAKE_C_COMPILER_ID STREQUAL "GNU")
+    add_compile_options(-fno-semantic-interposition)
+    # -Og and the sanitizers take away what the optimiser knows, so gcc guesses wrongly about
+    # uninitialised values there; the release build keeps that warning.
+    add_compile_options($<$<CONFIG:Debug>:-Wno-maybe-uninitialized>)
 endif()
 
 if(HYPHA_FUZZ)
