@@ -7,6 +7,7 @@
 # bench/x_bench.c           -> build/<preset>/bench/x_bench, with all bench/*.c that are no _bench.c
 get_property(HYPHA_LIBRARIES GLOBAL PROPERTY HYPHA_LIBRARIES)
 add_custom_target(examples)
+add_custom_target(programs) # what `make run` needs
 add_custom_target(benches)
 
 # hy_program(name folder file...): links everything. Its own folder and src/ can be included.
@@ -23,12 +24,14 @@ endfunction()
 function(hy_example name)
     hy_program(${name} examples ${ARGN})
     add_dependencies(examples ${name})
+    add_dependencies(programs ${name})
 endfunction()
 
 file(GLOB cmd_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/cmd/*.c)
 list(FILTER cmd_sources EXCLUDE REGEX "_test\\.c$")
 if(cmd_sources)
     hy_program(hypha . ${cmd_sources})
+    add_dependencies(programs hypha)
 endif()
 
 file(GLOB examples CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/examples/[0-9]*.c)

@@ -123,8 +123,8 @@ void kit_fail(const char *file, int line, const char *format, ...) {
             how);
     runner_remember(runner_now.test);
     if (runner_now.test == NULL || !pthread_equal(pthread_self(), runner_now.thread)) abort();
-    fail();
-    abort(); // cmocka does not say that fail() never returns
+    _fail(file, line);
+    abort(); // cmocka does not say that _fail never returns
 }
 
 // A panic or a sanitizer ends the process: say how to repeat it before it is gone. This is not what
@@ -166,8 +166,7 @@ static int runner_usage(const char *program, const kit_test *tests, size_t count
 int kit_main(const char *file, const kit_test *tests, size_t count, int argc, char **argv) {
     const char *slash = strrchr(file, '/');
     const char *group = slash ? slash + 1 : file;
-    runner_now.program = runner_program(argv[0]);
-    runner_now.thread = pthread_self();
+    runner_now = (runner){ .program = runner_program(argv[0]), .thread = pthread_self() };
     if (argc > 2 || (argc == 2 && !runner_has(tests, count, argv[1]))) {
         return runner_usage(runner_now.program, tests, count);
     }

@@ -1,0 +1,143 @@
+# checks.sh - what scripts/check can run. Sourced, never run: each check is a function check_<name>
+# that starts at the root of the repository, prints what is wrong, and returns non-zero then.
+
+export CTEST_PARALLEL_LEVEL=${CTEST_PARALLEL_LEVEL:-$(nproc)}
+export CMAKE_BUILD_PARALLEL_LEVEL=${CMAKE_BUILD_PARALLEL_LEVEL:-$(nproc)}
+export CTEST_OUTPUT_ON_FAILURE=1
+
+# Seconds a check may take, where 300 is not right.
+declare -A limit=([tests]=600 [asan]=480 [tsan]=300 [crash]=420 [browser]=180 [release]=400
+    [fuzz]=$((300 + 20 * ${HY_FUZZ_SECONDS:-5})))
+
+sources() { # our C files: of git, and those not yet added
+    git ls-files -co --exclude-standard -- '*.c' '*.h' | sort -u | while read -r file; do
+        [ -f "$file" ] && echo "$file"
+    done
+}
+
+built() { # built preset [cmake --build arguments]: quiet unless it fails
+    local preset=$1
+    shift
+    cmake --preset "$preset" >/dev/null && cmake --build --preset "$preset" "$@"
+}
+
+# "passed failed" from the summary of ctest in a log; nothing when no ctest ran.
+tests_counted() {
+    sed -n 's/^.*% tests passed, \([0-9]*\) tests failed out of \([0-9]*\)$/\1 \2/p' "$1" |
+        awk '{ failed += $1; passed += $2 - $1 } END { if (NR) print passed, failed }'
+}
+
+# What a reader needs of a failed log: the end, and before it the lines that say error or FAIL.
+failure_shown() {
+    grep -nE 'error:|FAILED|\*\*\*Failed|: panic:|ERROR: ' "$1" | head -20
+    echo "..."
+    tail -40 "$1"
+}
+
+# ---- what `make test` runs -------------------------------------------------------------------
+
+check_tests() {
+    built debug && ctest --preset debug
+}
+
+hook() { # hook path: a test that is a program of its own; not there yet means nothing to run
+    [ -x "$1" ] || return 0
+    built debug && HYPHA_BUILD=$PWD/build/debug "$1"
+}
+
+check_crash() { hook test/crash/run; }
+check_browser() { hook test/browser/run; }
+
+# ---- the house -------------------------------------------------------------------------------
+
+check_format() {
+    local files
+    mapfile -t files < <(sources)
+    clang-format --dry-run -Werror "${files[@]}" 2>&1
+}
+
+# Every header compiles alone, and the public ones also as C++.
+check_headers() {
+    local file bad=0 include flags
+    flags=$(pkg-config --cflags libuv libwebsockets libcurl sqlite3 cmocka)
+    while read -r file; do
+        include=${file#src/} include=${include#test/} include=${include#include/}
+        # shellcheck disable=SC2086
+        echo "#include \"$include\"" | gcc -std=c17 -D_GNU_SOURCE -Wall -Wextra -Werror \
+            -fsyntax-only -Iinclude -Isrc -Itest -I. $flags -x c - || bad=1
+    done < <(sources | grep '\.h$')
+    while read -r file; do
+        clang -x c++ -std=c++17 -Wall -Werror -Wno-pragma-once-outside-header -fsyntax-only \
+            -Iinclude "$file" || bad=1
+    done < <(sources | grep '^include/.*\.h$')
+    return $bad
+}
+
+allowed_outside='^(memcpy|memmove|memset|memcmp|hy_panic|_GLOBAL_OFFSET_TABLE_)$'
+
+undefined_in() { # undefined_in nm archive: what it wants from others
+    comm -23 <("$1" -u "$2" 2>/dev/null | awk 'NF == 2 { print $2 }' | sort -u) \
+        <("$1" --defined-only "$2" 2>/dev/null | awk 'NF == 3 { print $3 }' | sort -u)
+}
+
+pure_symbols() { # pure_symbols nm archive
+    local strange
+    strange=$(undefined_in "$1" "$2" | grep -vE "$allowed_outside")
+    [ -z "$strange" ] && return 0
+    echo "$2: the pure rooms may ask for memcpy memmove memset memcmp hy_panic, and ask for:"
+    "$1" -A -u "$2" 2>/dev/null | grep -wF "$strange"
+    return 1
+}
+
+check_purity() {
+    local archive=build/debug/libhypha_pure.a bad=0 found
+    built debug --target hypha_pure || return 1
+    pure_symbols nm $archive || bad=1
+    # .data.rel.ro holds const tables of pointers: written by the loader, never by us.
+    found=$(objdump -t $archive | awk '/\.o:/ { member = $1 }
+        $0 ~ /[ \t](\.data|\.bss|\.tdata|\.tbss|\*COM\*)/ && $0 !~ /\.data\.rel\.ro/ &&
+        $0 !~ / d  / && $NF !~ /^\./ { print member, $NF }')
+    [ -z "$found" ] || { echo "static variables that change in pure rooms:" "$found"; bad=1; }
+    [ "$(uname -m)" = x86_64 ] || return $bad
+    found=$(objdump -d --no-show-raw-insn $archive | awk '/^[0-9a-f]+ <.*>:$/ { name = $2 }
+        $2 ~ /^v?((add|sub|mul|div|sqrt|min|max|u?comi|round)[sp][sd]|cvt.*)$/ { print name, $2 }' |
+        sort | uniq -c)
+    [ -z "$found" ] || { echo "float arithmetic in pure rooms:"; echo "$found"; bad=1; }
+    return $bad
+}
+
+check_wasm() {
+    built wasm && pure_symbols llvm-nm build/wasm/libhypha_pure.a
+}
+
+check_clang() { built fuzz; } # the preset `fuzz` builds everything with clang
+check_release() { built release; }
+check_paranoid() { built paranoid && ctest --preset paranoid; }
+check_asan() { built asan && ctest --preset asan -LE 'house|slow'; }
+
+# Threads are only in these rooms. setarch: the sanitizer needs the address space it knows.
+check_tsan() {
+    local room targets=()
+    for room in world store host net; do
+        compgen -G "src/$room/*_test.c" >/dev/null && targets+=("${room}_tests")
+    done
+    [ ${#targets[@]} -gt 0 ] || return 0
+    built tsan --target "${targets[@]}" &&
+        setarch -R ctest --preset tsan -L '^(world|store|host|net)$' -LE 'slow|corpus'
+}
+
+# Every fuzz target for HY_FUZZ_SECONDS, from its corpus; findings and new inputs stay in build/.
+check_fuzz() {
+    local program name bad=0
+    built fuzz || return 1
+    for program in build/fuzz/fuzz/*_fuzz; do
+        [ -x "$program" ] || continue
+        name=$(basename "$program" _fuzz)
+        mkdir -p "build/fuzz/corpus/$name" "build/fuzz/found"
+        echo "--- $name"
+        "$program" -max_total_time="${HY_FUZZ_SECONDS:-5}" -timeout=10 -print_final_stats=0 \
+            -verbosity=0 -artifact_prefix="build/fuzz/found/$name-" "build/fuzz/corpus/$name" \
+            $([ -d "test/corpus/$name" ] && echo "test/corpus/$name") || bad=1
+    done
+    return $bad
+}
