@@ -24,7 +24,7 @@ typedef struct hy_txn hy_txn;     // reading and writing them, inside one step
 
 // The first `key_count` fields of the row are its key: integers, bools, enums and ids, at most 16
 // bytes together (for a text key use hy_text_id). The rest of a row may also hold str, bytes,
-// options and nested records, but no lists: a list is a table of its own.
+// options and nested records, but no lists and no unions: a list is a table of its own.
 typedef struct hy_table {
     const char *name;
     const hy_record *row;
@@ -113,9 +113,8 @@ typedef struct hy_invariant {
 #define HY_NEIGHBOURS_HOLD(table_, policy_, fn)                                                    \
     { .name = #fn, .kind = HY_INVARIANT_NEIGHBOUR, .policy = (policy_), .table = (table_),         \
       .neighbour = (fn) }
-// `refer_fn` names the target; `holds_fn` (or NULL) judges the pair. Checked from both sides: when
-// the referring row is touched, and (through `back`, the same declared the other way round) when the
-// target is; a target that vanishes is found by the referring side's next touch or the full check.
+// `refer_fn` names the target; `holds_fn` (or NULL) judges the pair. Checked when the referring row is
+// touched. Where a touched target can break it too, declare the way back as a second reference.
 #define HY_REFERENCE_HOLDS(table_, target_, policy_, refer_fn, holds_fn)                           \
     { .name = #refer_fn, .kind = HY_INVARIANT_REFERENCE, .policy = (policy_), .table = (table_),   \
       .target = (target_), .refer = (refer_fn), .holds = (holds_fn) }
@@ -165,9 +164,9 @@ HY_API HY_CHECKED hy_err hy_machine_check(const hy_machine *machine, hy_why *why
 HY_API const void *hy_row_get(const hy_view *view, uint32_t table, const void *key_row); // or NULL
 HY_API uint32_t hy_row_count(const hy_view *view, uint32_t table);
 
-// Walks a table: in key order if it is ordered, else in order of insertion. Any write to the table
-// ends the cursor. `first`: stand before the first row with a key >= key_row (NULL: before all, and
-// for unordered tables always NULL).
+// Walks a table in key order, from before the first row with a key >= key_row (NULL: from the start).
+// Any write to the table ends the cursor. An unordered table can be walked (key_row NULL) in no
+// particular order, and therefore never inside a step: that would make the step depend on history.
 typedef struct hy_cursor {
     const hy_view *view;
     uint32_t table;
@@ -219,7 +218,7 @@ HY_API bool hy_action_cancel(hy_txn *txn, uint64_t action_id);
 HY_API bool hy_action_is_pending(const hy_view *view, uint64_t action_id);
 
 // ---- the runtime's own tables -----------------------------------------------------------------------
-// They stand behind the machine's tables (number table_count + n) and are stored, loaded and digested
+// They have fixed numbers behind the machine's own (which may grow), and are stored, loaded and shown
 // like them. The ledger holds every tracked action and timer that has no completion yet.
 
 #define HY_LEDGER_FIELDS(F)                                                                        \
@@ -251,12 +250,17 @@ HY_RECORD(hy_answer_order_row, HY_ANSWER_ORDER_FIELDS)
     F(2, u64, next)
 HY_RECORD(hy_counter_row, HY_COUNTER_FIELDS)
 
-enum { HY_LEDGER, HY_ANSWER, HY_ANSWER_ORDER, HY_COUNTER, HY_SYSTEM_TABLE_COUNT };
+enum {
+    HY_LEDGER = HY_TABLES_MAX,
+    HY_ANSWER,
+    HY_ANSWER_ORDER,
+    HY_COUNTER,
+    HY_TABLE_NUMBERS // every table number is below this
+};
 
-// The table's description: one of the machine's, or one of the four above. `table` may be anything;
-// NULL past the end.
+// The table's description: one of the machine's, one of the four above, or NULL (a gap, or too large).
+// A table's number is its place in `tables` for ever: new tables go to the end.
 HY_API const hy_table *hy_machine_table(const hy_machine *machine, uint32_t table);
-HY_API uint32_t hy_machine_table_count(const hy_machine *machine); // with the four
 
 // ---- a state, and stepping it -----------------------------------------------------------------------
 
@@ -304,7 +308,9 @@ typedef struct hy_outcome {
     const char *invariant; // the invariant that was broken (veto, halt or report), or NULL
 } hy_outcome;
 
-// Runs one step. `input->seq` must be above hy_state_seq. Returns what `out_outcome->err` holds.
+// Runs one step. `input->seq` must be above hy_state_seq. A completion that the step rejects (HY_REJECT)
+// is used up all the same, with nothing else changed; after any other refusal it stays in the ledger.
+// Returns what `out_outcome->err` holds.
 HY_API hy_err hy_state_step(hy_state *state, const hy_input *input, hy_outcome *out_outcome);
 
 // With keep_undo: forgets how to undo steps up to `seq` (they are durable), or undoes all steps after
@@ -323,8 +329,8 @@ typedef struct hy_change {
 HY_API uint32_t hy_state_change_count(const hy_state *state);
 HY_API hy_change hy_state_change(const hy_state *state, uint32_t index);
 
-// Loading, in this order: any number of rows, then once `loaded` (which compares the digest:
-// HY_CORRUPT), then any number of entries in order of seq.
+// Loading, in this order: any number of rows, then once `loaded` (which compares the digest: HY_CORRUPT;
+// 0 means "rows were migrated, do not compare"), then any number of entries in order of seq.
 HY_API HY_CHECKED hy_err hy_state_load_row(hy_state *state, uint32_t table, const void *row, hy_why *why);
 HY_API HY_CHECKED hy_err hy_state_loaded(hy_state *state, uint64_t seq, uint64_t digest, uint64_t chain,
                                          hy_why *why);
