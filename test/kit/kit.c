@@ -29,12 +29,15 @@ typedef struct runner {
     const char *program;  // as somebody at the root of the repository would call it
     const kit_test *test; // the one that runs now
     kit_plan plan;        // and how
+    bool unfinished;      // a test that crashes into cmocka's signal handler never comes back here
     pthread_t thread;
     const char *failed[RUNNER_NAMES_MAX];
     size_t failed_count;
 } runner;
 
 static runner runner_now;
+
+static void runner_settle(void);
 
 // ---- the loop over failing allocations
 // -----------------------------------------------------------
@@ -72,20 +75,27 @@ static uint64_t runner_next_point(uint64_t point, uint64_t total) {
     return point + stride - shift;
 }
 
+static void runner_fail_each(const kit_test *test, uint64_t total, bool persistent) {
+    uint64_t point = 1;
+    while (point <= total) {
+        kit_account run = runner_run(test, (kit_plan){ point, persistent });
+        if (run.injected == 0)
+            return; // a survived failure made this run shorter than the plain one
+        point = runner_next_point(point, total);
+    }
+}
+
 static void runner_test(void **state) {
+    runner_settle();
     const kit_test *test = *state;
     runner_now.test = test;
+    runner_now.unfinished = true;
     kit_account plain = runner_run(test, (kit_plan){ 0 });
-    if (test->once) return;
-    for (int persistent = 0; persistent <= 1; persistent++) {
-        uint64_t point = 1;
-        while (point <= plain.allocations) {
-            kit_account run = runner_run(test, (kit_plan){ point, persistent });
-            if (run.injected == 0)
-                break; // survived failures made this run shorter than the plain one
-            point = runner_next_point(point, plain.allocations);
-        }
+    if (!test->once) {
+        runner_fail_each(test, plain.allocations, false);
+        runner_fail_each(test, plain.allocations, true);
     }
+    runner_now.unfinished = false;
 }
 
 // ---- failures
@@ -97,6 +107,12 @@ static void runner_remember(const kit_test *test) {
         if (runner_now.failed[i] == test->name) return;
     }
     runner_now.failed[runner_now.failed_count++] = test->name;
+}
+
+// Called between tests: one that did not reach its end has failed, whoever stopped it.
+static void runner_settle(void) {
+    if (runner_now.unfinished) runner_remember(runner_now.test);
+    runner_now.unfinished = false;
 }
 
 static void runner_print_repeat(void) {
@@ -182,6 +198,7 @@ int kit_main(const char *file, const kit_test *tests, size_t count, int argc, ch
     }
     int failures = _cmocka_run_group_tests(group, units, count, NULL, NULL);
     free(units);
+    runner_settle();
     if (failures != 0) runner_print_repeat();
     return failures == 0 ? 0 : 1;
 }

@@ -4,6 +4,7 @@
 // whole bad tests in a child process (kit_death) and read there what a person would have read.
 #include "kit/kit.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -95,6 +96,12 @@ static hy_err differs_from_a_golden_file(hy_mem *mem) {
 static hy_err panics(hy_mem *mem) {
     (void)mem;
     HY_ASSERT(1 + 1 == 3);
+    return HY_OK;
+}
+
+static hy_err crashes(hy_mem *mem) {
+    (void)mem;
+    raise(SIGSEGV);
     return HY_OK;
 }
 
@@ -211,6 +218,12 @@ static hy_err panic_names_its_place_and_the_repeat(hy_mem *mem) {
     return HY_OK;
 }
 
+static hy_err crash_names_its_test(hy_mem *mem) {
+    (void)mem;
+    CHECK(fails("wild", crashes));
+    return HY_OK;
+}
+
 static hy_err last_line_is_the_command_that_repeats(hy_mem *mem) {
     (void)mem;
     setenv("HY_SEED", "77", 1);
@@ -283,6 +296,6 @@ KIT_TESTS(KIT_TEST(good_test_passes), KIT_TEST(returned_error_fails),
           KIT_TEST(leak_on_a_failure_path_fails), KIT_TEST(persistent_failure_is_tried),
           KIT_TEST(wrong_old_size_stops_the_program), KIT_TEST(checks_show_both_sides),
           KIT_TEST(golden_files_are_compared), KIT_TEST(panic_names_its_place_and_the_repeat),
-          KIT_TEST(last_line_is_the_command_that_repeats), KIT_TEST(unknown_test_name_fails),
-          KIT_TEST(guarded_copy_ends_at_a_cliff), KIT_TEST(random_numbers_are_splitmix64),
-          KIT_TEST(heap_never_fails_on_purpose))
+          KIT_TEST(crash_names_its_test), KIT_TEST(last_line_is_the_command_that_repeats),
+          KIT_TEST(unknown_test_name_fails), KIT_TEST(guarded_copy_ends_at_a_cliff),
+          KIT_TEST(random_numbers_are_splitmix64), KIT_TEST(heap_never_fails_on_purpose))
