@@ -31,3 +31,10 @@ if(tidy_sources)
     target_compile_definitions(tidy PRIVATE _GNU_SOURCE)
     add_test(NAME house/tidy COMMAND tidy ${CMAKE_SOURCE_DIR})
 endif()
+
+# tidy must be able to fail: a tree that breaks every rule once, and what tidy says about it.
+if(TARGET tidy)
+    add_test(NAME house/tidy_fails COMMAND ${CMAKE_SOURCE_DIR}/test/house/tidy_fails
+             $<TARGET_FILE:tidy> ${CMAKE_SOURCE_DIR})
+    set_tests_properties(house/tidy house/tidy_fails PROPERTIES LABELS house TIMEOUT 60)
+endif()
