@@ -9,6 +9,7 @@ set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
 set(CMAKE_C_FLAGS_DEBUG "-Og -g")
 set(CMAKE_C_FLAGS_RELEASE "-O3 -g")
 if(HYPHA_PURE_ONLY)
+    set(CMAKE_POSITION_INDEPENDENT_CODE OFF)
     set(CMAKE_C_FLAGS_RELEASE "-O2") # small enough to be downloaded
 endif()
 
@@ -28,6 +29,10 @@ endif()
 
 if(CMAKE_C_COMPILER_ID STREQUAL "GNU")
     add_compile_options(-fno-semantic-interposition)
+    # Archives that are also linked without link-time optimisation, and by clang.
+    if(CMAKE_INTERPROCEDURAL_OPTIMIZATION)
+        add_compile_options(-ffat-lto-objects)
+    endif()
     # -Og and the sanitizers take away what the optimiser knows, so gcc guesses wrongly about
     # uninitialised values there; the release build keeps that warning.
     add_compile_options($<$<CONFIG:Debug>:-Wno-maybe-uninitialized>)

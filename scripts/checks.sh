@@ -51,9 +51,12 @@ check_browser() { hook test/browser/run; }
 # ---- the house -------------------------------------------------------------------------------
 
 check_format() {
-    local files
-    mapfile -t files < <(sources)
-    clang-format --dry-run -Werror "${files[@]}" 2>&1
+    local found
+    found=$(sources | xargs clang-format --dry-run 2>&1 | sed -n 's/: warning: .*//p')
+    [ -z "$found" ] && return 0
+    echo "not as clang-format would write it; \`make format\` does it:"
+    sort -t: -u -k1,1 <<<"$found"
+    return 1
 }
 
 # Every header compiles alone, and the public ones also as C++.
@@ -67,13 +70,14 @@ check_headers() {
             -fsyntax-only -Iinclude -Isrc -Itest -I. $flags -x c - || bad=1
     done < <(sources | grep '\.h$')
     while read -r file; do
-        clang -x c++ -std=c++17 -Wall -Werror -Wno-pragma-once-outside-header -fsyntax-only \
+        clang -x c++ -std=c++17 -Wall -Werror -Wno-unused-function -fsyntax-only \
             -Iinclude "$file" || bad=1
     done < <(sources | grep '^include/.*\.h$')
     return $bad
 }
 
-allowed_outside='^(memcpy|memmove|memset|memcmp|hy_panic|_GLOBAL_OFFSET_TABLE_)$'
+# The last three are the linker's: the table of addresses, and the two that every wasm file has.
+allowed_outside='^(memcpy|memmove|memset|memcmp|hy_panic|_GLOBAL_OFFSET_TABLE_|__stack_pointer|__indirect_function_table)$'
 
 undefined_in() { # undefined_in nm archive: what it wants from others
     comm -23 <("$1" -u "$2" 2>/dev/null | awk 'NF == 2 { print $2 }' | sort -u) \
