@@ -169,7 +169,7 @@ static inline hy_err decode_value(wire_reader *reader, hyi_field_step step, uint
         span->at += 8;
         return HY_OK;
     }
-    hy_bytes body;
+    hy_bytes body = { .ptr = NULL };
     hy_err err = decode_length(reader, step, span, &body);
     if (err != HY_OK) return err;
     switch (step.field->type) {
@@ -307,7 +307,7 @@ static hy_err decode_packed(wire_reader *reader, const hy_field *field, wire_spa
     wire_list list;
     memcpy(&list, member, sizeof list);
     hyi_field_step step = { .field = field, .index = list.len };
-    hy_bytes body;
+    hy_bytes body = { .ptr = NULL };
     hy_err err = decode_length(reader, step, span, &body);
     if (err != HY_OK || body.len == 0) return err;
     size_t count = body.len / 8;
