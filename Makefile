@@ -29,7 +29,7 @@ bench: ## builds for speed and runs the benchmarks
 	@scripts/setup run && scripts/bench
 
 format: ## formats all C files
-	@git ls-files -co --exclude-standard -- '*.c' '*.h' | xargs clang-format -i
+	@find include src cmd examples bench test tools -name '*.[ch]' | xargs clang-format -i
 
 clean: ## removes everything that was built
 	@rm -rf build
