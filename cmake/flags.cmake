@@ -17,6 +17,9 @@ add_compile_options(
     -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion -Wstrict-prototypes
     -Wmissing-prototypes -Wvla -Wimplicit-fallthrough -Werror)
 
+# Messages name files from the root of the repository, and no binary holds where it was built.
+add_compile_options(-fmacro-prefix-map=${CMAKE_SOURCE_DIR}/=)
+
 if(HYPHA_PARANOID)
     add_compile_definitions(HY_PARANOID)
 endif()

@@ -6,7 +6,8 @@
 # src/<name>/x_test.c      -> build/<preset>/test/<name>/x_test, CTest name <name>/x
 # src/<name>/x_fuzz.c      -> build/<preset>/fuzz/x_fuzz (clang), and in every build a test
 #                             <name>/x_corpus that replays test/corpus/x/*
-# src/<name>/x_suite.c     -> code shared by the tests of the room, never in the library
+# src/<name>/x_suite.c     -> code shared by the tests of the room and of the rooms that depend on
+#                             it; never in the library
 #
 # A room whose folder has no .c file is skipped without a word, and so are dependencies on it.
 
@@ -73,22 +74,43 @@ function(hy_room name)
     set_property(GLOBAL APPEND PROPERTY HYPHA_LIBRARIES hypha_${name})
 
     if(HYPHA_TESTS)
-        hy_tests(${name} ${folder} hypha_${name})
+        hy_suite(${name} ${folder} ${ROOM_DEPENDS})
+        hy_tests(${name} ${folder} hypha_${name}_suite)
     endif()
+endfunction()
+
+# hypha_<room>_suite: what tests of the room link. The archive comes before the room and the kit, and
+# brings the suites of the rooms below.
+function(hy_suite room folder)
+    file(GLOB sources CONFIGURE_DEPENDS ${folder}/*_suite.c)
+    set(kind INTERFACE)
+    if(sources)
+        set(kind PUBLIC)
+        add_library(hypha_${room}_suite STATIC ${sources})
+        target_compile_definitions(hypha_${room}_suite PRIVATE _GNU_SOURCE)
+        target_include_directories(hypha_${room}_suite PRIVATE ${CMAKE_SOURCE_DIR}/src)
+    else()
+        add_library(hypha_${room}_suite INTERFACE)
+    endif()
+    foreach(below IN LISTS ARGN)
+        if(TARGET hypha_${below}_suite)
+            target_link_libraries(hypha_${room}_suite ${kind} hypha_${below}_suite)
+        endif()
+    endforeach()
+    target_link_libraries(hypha_${room}_suite ${kind} hypha_kit hypha_${room})
 endfunction()
 
 # The tests and fuzz targets of one folder, linked with `library...`.
 function(hy_tests room folder)
     file(GLOB tests CONFIGURE_DEPENDS ${folder}/*_test.c)
     file(GLOB fuzzers CONFIGURE_DEPENDS ${folder}/*_fuzz.c)
-    file(GLOB suites CONFIGURE_DEPENDS ${folder}/*_suite.c)
     if(tests OR fuzzers)
         add_custom_target(${room}_tests)
     endif()
     foreach(file IN LISTS tests)
         cmake_path(GET file STEM stem)
         string(REGEX REPLACE "_test$" "" name ${stem})
-        hy_test_program(${room}_${stem} ${stem} test/${room} ${room} ${file} ${suites})
+        hy_test_program(${room}_${stem} ${stem} test/${room} ${room} ${file})
         target_link_libraries(${room}_${stem} PRIVATE hypha_kit ${ARGN})
         add_test(NAME ${room}/${name} COMMAND ${room}_${stem})
         set_tests_properties(${room}/${name} PROPERTIES LABELS ${room} TIMEOUT 300)

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -49,6 +50,9 @@ void kit_guard_free(hy_bytes guarded) {
 // --------------------------------------------------------------------------------
 
 static void golden_write(const char *path, hy_text text) {
+    char folder[512];
+    snprintf(folder, sizeof folder, "%.*s", (int)(strrchr(path, '/') - path), path);
+    mkdir(folder, 0777); // it may be there; if it cannot be, fopen will say so
     FILE *file = fopen(path, "wb");
     bool good = file != NULL && fwrite(text.ptr, 1, text.len, file) == text.len;
     if (file != NULL) good = fclose(file) == 0 && good;
