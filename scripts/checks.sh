@@ -21,6 +21,15 @@ built() { # built preset [cmake --build arguments]: quiet unless it fails
     cmake --preset "$preset" >/dev/null && cmake --build --preset "$preset" "$@"
 }
 
+# tested preset [ctest arguments]: what does not build does not keep the rest from being tested.
+tested() {
+    local preset=$1 bad=0
+    shift
+    built "$preset" -- -k 0 || bad=1
+    ctest --preset "$preset" "$@" || bad=1
+    return $bad
+}
+
 # "passed failed" from the summary of ctest in a log; nothing when no ctest ran.
 tests_counted() {
     sed -n 's/^.*% tests passed, \([0-9]*\) tests failed out of \([0-9]*\)$/\1 \2/p' "$1" |
@@ -37,7 +46,7 @@ failure_shown() {
 # ---- what `make test` runs -------------------------------------------------------------------
 
 check_tests() {
-    built debug && ctest --preset debug
+    tested debug
 }
 
 hook() { # hook path: a test that is a program of its own; not there yet means nothing to run
@@ -116,8 +125,8 @@ check_wasm() {
 
 check_clang() { built fuzz; } # the preset `fuzz` builds everything with clang
 check_release() { built release; }
-check_paranoid() { built paranoid && ctest --preset paranoid -LE 'house|slow'; }
-check_asan() { built asan && ctest --preset asan -LE 'house|slow'; }
+check_paranoid() { tested paranoid -LE 'house|slow'; }
+check_asan() { tested asan -LE 'house|slow'; }
 
 # Threads are only in these rooms. setarch: the sanitizer needs the address space it knows.
 check_tsan() {
