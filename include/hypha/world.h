@@ -24,6 +24,7 @@ typedef struct hy_world_options {
     size_t size;
     uint32_t work_threads;    // real: for blocking work; 0: 2
     uint32_t work_queue_max;  // 0: 1,024; more is refused with HY_LIMIT
+    hy_mem *mem;              // NULL: the system's; must be thread-safe
 } hy_world_options;
 
 HY_API HY_CHECKED hy_err hy_world_open(const hy_world_options *options, hy_world **out_world);
@@ -162,6 +163,7 @@ typedef struct hy_sim_faults {
     uint32_t disk_full_ppm;
     uint64_t disk_bytes_max; // 0: no limit; beyond it writes fail with HY_DISK_FULL
     bool dead_disk;          // every further call fails
+    bool sync_error_drops;   // a failed sync forgets what was unsynced: reads show it, no later sync saves it
 } hy_sim_faults;
 HY_API void hy_sim_set_faults(hy_world *world, const hy_sim_faults *faults);
 
@@ -179,6 +181,17 @@ HY_API void hy_sim_advance(hy_world *world, hy_ns duration);
 HY_API void hy_sim_step_wall(hy_world *world, hy_ns by); // the wall clock jumps
 // FNV-1a of everything the world was asked and answered: equal seeds and programs give equal digests.
 HY_API uint64_t hy_sim_digest(const hy_world *world);
+
+// The latest events, oldest first, for a failure report; `event_log_max` of them are kept. Start with
+// *cursor = 0; anything that runs in the world invalidates nothing but may drop the oldest.
+typedef struct hy_sim_event {
+    uint64_t number; // from 1
+    hy_ns at;
+    const char *what; // static text: "file write", "timer"...
+    uint64_t subject; // number of the file, stream, timer or work
+    uint64_t value;   // offset, bytes, delay or hy_err: what the kind of event has
+} hy_sim_event;
+HY_API bool hy_sim_log_next(const hy_world *world, uint64_t *cursor, hy_sim_event *out_event);
 
 // ---- pages that can be write-protected ---------------------------------------------------------------
 // What hypha/machine.h asks of a test's world: a write that was not logged then faults, and a handler

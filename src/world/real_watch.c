@@ -1,0 +1,122 @@
+// real_watch.c - descriptors that belong to other libraries, and signals.
+//
+// One uv_poll per descriptor, kept for its whole life: registering anew for each change of interest
+// would cost two system calls each time. A simulated world has no descriptors and refuses.
+#include "world/real.h"
+
+struct hy_watch {
+    hyi_real *real;
+    uv_poll_t poll;
+    uint32_t events;
+    void (*ready)(void *self, uint32_t events);
+    void *self;
+};
+
+struct hy_signal {
+    hyi_real *real;
+    uv_signal_t handle;
+    void (*raised)(void *self);
+    void *self;
+};
+
+static hy_err watch_err(int status) {
+    switch (status) {
+    case UV_EEXIST: return HY_EXISTS;
+    case UV_EBADF:
+    case UV_EPERM:
+    case UV_EINVAL: return HY_UNSUPPORTED; // no descriptor, a file, or a signal nobody can catch
+    case UV_ENOMEM: return HY_NOMEM;
+    case UV_EMFILE:
+    case UV_ENFILE: return HY_LIMIT;
+    default: return HY_IO;
+    }
+}
+
+hy_err hy_watch_open(hy_world *world, int fd, void (*ready)(void *self, uint32_t events),
+                     void *self, hy_watch **out_watch) {
+    if (!world->door->is_real) return HY_UNSUPPORTED;
+    hyi_real *real = hyi_real_of(world);
+    hy_watch *watch = (hy_watch *)hy_mem_alloc_zero(world->mem, sizeof *watch);
+    if (!watch) return HY_NOMEM;
+    *watch = (hy_watch){ .real = real, .ready = ready, .self = self };
+    int failed = uv_poll_init(&real->loop, &watch->poll, fd);
+    if (failed) {
+        hy_mem_free(world->mem, watch, sizeof *watch);
+        return watch_err(failed);
+    }
+    watch->poll.data = watch;
+    real->handles++;
+    *out_watch = watch;
+    return HY_OK;
+}
+
+// A broken descriptor is reported as ready for all that was asked: the owner's next call then meets
+// the error itself.
+static void watch_on_ready(uv_poll_t *handle, int status, int got) {
+    hy_watch *watch = (hy_watch *)handle->data;
+    uint32_t events = (got & UV_READABLE ? 1u : 0u) | (got & UV_WRITABLE ? 2u : 0u);
+    watch->ready(watch->self, status < 0 ? watch->events : events);
+}
+
+hy_err hy_watch_set(hy_watch *watch, uint32_t events) {
+    HY_ASSERT((events & ~3u) == 0);
+    watch->events = events;
+    if (events == 0) {
+        uv_poll_stop(&watch->poll);
+        return HY_OK;
+    }
+    int wanted = (events & 1 ? UV_READABLE : 0) | (events & 2 ? UV_WRITABLE : 0);
+    int failed = uv_poll_start(&watch->poll, wanted, watch_on_ready);
+    return failed ? watch_err(failed) : HY_OK;
+}
+
+static void watch_on_closed(uv_handle_t *handle) {
+    hy_watch *watch = (hy_watch *)handle->data;
+    hy_mem_free(watch->real->base.mem, watch, sizeof *watch);
+}
+
+void hy_watch_close(hy_watch *watch) {
+    if (!watch) return;
+    watch->real->handles--;
+    uv_close((uv_handle_t *)&watch->poll, watch_on_closed);
+}
+
+static void signal_on_raised(uv_signal_t *handle, int number) {
+    (void)number;
+    hy_signal *signal = (hy_signal *)handle->data;
+    signal->raised(signal->self);
+}
+
+static void signal_on_closed(uv_handle_t *handle) {
+    hy_signal *signal = (hy_signal *)handle->data;
+    hy_mem_free(signal->real->base.mem, signal, sizeof *signal);
+}
+
+hy_err hy_signal_open(hy_world *world, int number, void (*raised)(void *self), void *self,
+                      hy_signal **out_signal) {
+    if (!world->door->is_real) return HY_UNSUPPORTED;
+    hyi_real *real = hyi_real_of(world);
+    hy_signal *signal = (hy_signal *)hy_mem_alloc_zero(world->mem, sizeof *signal);
+    if (!signal) return HY_NOMEM;
+    *signal = (hy_signal){ .real = real, .raised = raised, .self = self };
+    int failed = uv_signal_init(&real->loop, &signal->handle);
+    if (failed) {
+        hy_mem_free(world->mem, signal, sizeof *signal);
+        return watch_err(failed);
+    }
+    signal->handle.data = signal;
+    real->handles++;
+    failed = uv_signal_start(&signal->handle, signal_on_raised, number);
+    if (failed) {
+        hy_signal_close(signal);
+        return watch_err(failed);
+    }
+    *out_signal = signal;
+    return HY_OK;
+}
+
+void hy_signal_close(hy_signal *signal) {
+    if (!signal) return;
+    signal->real->handles--;
+    uv_close((uv_handle_t *)&signal->handle, signal_on_closed);
+}
