@@ -22,17 +22,17 @@ extern "C" {
 #define HY_PRINTF(at, first) __attribute__((format(printf, at, first)))
 #define HY_ANY_THREAD // marks the few functions that any thread may call
 
-// ---- time ------------------------------------------------------------------------------------
+// ---- time -------------------------------------------------------------------------------------
 
 // Nanoseconds. A point in time or a duration; deadlines are absolute and are the last argument.
 typedef int64_t hy_ns;
 
 #define HY_NEVER INT64_MAX
-#define HY_US(n) ((hy_ns)(n) * 1000)
-#define HY_MS(n) ((hy_ns)(n) * 1000000)
-#define HY_SECONDS(n) ((hy_ns)(n) * 1000000000)
+#define HY_US(n) ((hy_ns)(n)*1000)
+#define HY_MS(n) ((hy_ns)(n)*1000000)
+#define HY_SECONDS(n) ((hy_ns)(n)*1000000000)
 
-// ---- errors ----------------------------------------------------------------------------------
+// ---- errors -----------------------------------------------------------------------------------
 
 // The one table of errors. A refusal is an expected answer: handle it. A fault is passed up
 // unchanged. `status` is the HTTP answer that `net` gives for it.
@@ -87,7 +87,7 @@ HY_API const char *hy_err_text(hy_err err);
 HY_API uint32_t hy_err_http_status(hy_err err);
 HY_API bool hy_err_is_fault(hy_err err);
 
-// ---- bytes and text --------------------------------------------------------------------------
+// ---- bytes and text ---------------------------------------------------------------------------
 
 // Borrowed bytes; never NUL-ended. Text is the same, and promised to be UTF-8.
 typedef struct hy_bytes {
@@ -120,17 +120,17 @@ typedef struct hy_why {
 // Fills `why` (NULL is fine) and returns `code`. Copies; cuts what does not fit, at a character.
 HY_API hy_err hy_why_set(hy_why *why, hy_err code, const char *place, const char *text);
 
-// ---- memory ----------------------------------------------------------------------------------
+// ---- memory -----------------------------------------------------------------------------------
 
-// One function, as in Lua: grow, shrink, give, take back. `old_size` is exact, so an allocator needs
-// no headers. Returns NULL on failure, with the old block untouched. Alignment is 16.
+// One function, as in Lua: grow, shrink, give, take back. `old_size` is exact, so an allocator
+// needs no headers. Returns NULL on failure, with the old block untouched. Alignment is 16.
 typedef struct hy_mem hy_mem;
 struct hy_mem {
     void *(*resize)(hy_mem *self, void *ptr, size_t old_size, size_t new_size);
 };
 
-HY_API void *hy_mem_alloc(hy_mem *mem, size_t size);      // not cleared; NULL on failure
-HY_API void *hy_mem_alloc_zero(hy_mem *mem, size_t size); // cleared
+HY_API void *hy_mem_alloc(hy_mem *mem, size_t size);          // not cleared; NULL on failure
+HY_API void *hy_mem_alloc_zero(hy_mem *mem, size_t size);     // cleared
 HY_API void hy_mem_free(hy_mem *mem, void *ptr, size_t size); // NULL is fine
 
 // A region that is given back as a whole: one turn, one step, one decoded message.
@@ -142,9 +142,9 @@ typedef struct hy_arena {
 } hy_arena;
 
 HY_API void hy_arena_init(hy_arena *arena, hy_mem *mem, size_t bytes_max);
-HY_API void hy_arena_deinit(hy_arena *arena); // works on a zeroed arena
-HY_API void hy_arena_reset(hy_arena *arena);  // keeps one chunk for reuse
-HY_API void *hy_arena_alloc(hy_arena *arena, size_t size);         // NULL on failure or limit
+HY_API void hy_arena_deinit(hy_arena *arena);              // works on a zeroed arena
+HY_API void hy_arena_reset(hy_arena *arena);               // keeps one chunk for reuse
+HY_API void *hy_arena_alloc(hy_arena *arena, size_t size); // NULL on failure or limit
 HY_API hy_bytes hy_arena_copy(hy_arena *arena, hy_bytes bytes, bool *out_ok); // adds a NUL behind
 
 // Bytes that grow to a declared limit. A failed append sets `failed` and changes nothing more, so a
@@ -162,11 +162,12 @@ HY_API void hy_buf_clear(hy_buf *buf); // keeps the storage, clears `failed`
 HY_API void hy_buf_add(hy_buf *buf, const void *ptr, size_t len);
 HY_API void hy_buf_add_text(hy_buf *buf, const char *text);
 HY_API void hy_buf_add_u64(hy_buf *buf, uint64_t value); // decimal
-HY_API uint8_t *hy_buf_reserve(hy_buf *buf, size_t len); // room for `len` more, not yet counted; or NULL
-HY_API hy_bytes hy_buf_bytes(const hy_buf *buf);         // borrowed until the next change
+HY_API uint8_t *hy_buf_reserve(hy_buf *buf,
+                               size_t len);      // room for `len` more, not yet counted; or NULL
+HY_API hy_bytes hy_buf_bytes(const hy_buf *buf); // borrowed until the next change
 
-// Pages that can be write-protected: how a test build catches a write that nobody announced. All sizes
-// are multiples of HY_GUARD_PAGE.
+// Pages that can be write-protected: how a test build catches a write that nobody announced. All
+// sizes are multiples of HY_GUARD_PAGE.
 #define HY_GUARD_PAGE 4096u
 typedef struct hy_guard hy_guard;
 struct hy_guard {
@@ -175,7 +176,7 @@ struct hy_guard {
     void (*protect)(hy_guard *self, void *ptr, size_t size, bool writable);
 };
 
-// ---- ids -------------------------------------------------------------------------------------
+// ---- ids --------------------------------------------------------------------------------------
 
 // 128 bits; as text the 36 characters of RFC 9562. hy_id_at makes version 7 (time-ordered).
 typedef struct hy_id {
@@ -187,7 +188,7 @@ HY_API hy_id hy_id_at(hy_ns wall, uint64_t random_hi, uint64_t random_lo);
 HY_API void hy_id_format(hy_id id, char out_text[HY_ID_TEXT_LEN + 1]);
 HY_API HY_CHECKED hy_err hy_id_parse(hy_bytes text, hy_id *out_id); // HY_MALFORMED
 
-// ---- options and assertions ------------------------------------------------------------------
+// ---- options and assertions -------------------------------------------------------------------
 
 // hy_x_open(..., HY_OPTIONS(hy_x, .limit = 4), ...): a literal whose first field is its size, so
 // that programs built against an older header keep working. NULL means all defaults.

@@ -1,10 +1,11 @@
-// hypha/host.h - machines as durable services.       Room: host. Includes: base schema machine world store.
-// Threads: everything on the world's thread; only the commit itself runs as blocking work.
+// hypha/host.h - machines as durable services.       Room: host. Includes: base schema machine
+// world store. Threads: everything on the world's thread; only the commit itself runs as blocking
+// work.
 //
 // A host runs one machine on one store: it takes calls into a bounded queue, steps them in batches,
-// commits, and only then lets replies and actions out. While one commit is in flight the next batch is
-// stepped. "Not committed" rolls memory back and refuses those calls; "unknown" reloads from the store
-// and answers each call by what the store knows.
+// commits, and only then lets replies and actions out. While one commit is in flight the next batch
+// is stepped. "Not committed" rolls memory back and refuses those calls; "unknown" reloads from the
+// store and answers each call by what the store knows.
 #ifndef HYPHA_HOST_H
 #define HYPHA_HOST_H
 
@@ -19,78 +20,85 @@ typedef struct hy_host hy_host;
 
 typedef struct hy_host_options {
     size_t size;
-    uint32_t queue_max;        // calls waiting to be stepped; 0: 4,096. One more is refused with HY_LIMIT
-    uint32_t batch_max;        // steps in one commit; 0: 4,096
-    size_t batch_bytes_max;    // 0: 4 MiB
-    uint32_t answers_max;      // remembered idempotency keys; 0: 65,536
-    bool twin;                 // run every step twice (tests)
-    hy_guard *guard;           // protect rows from raw writes (tests)
-    hy_ns checkpoint_idle_ns;  // idle for so long: checkpoint; 0: 50 ms
+    uint32_t queue_max; // calls waiting to be stepped; 0: 4,096. One more is refused with HY_LIMIT
+    uint32_t batch_max; // steps in one commit; 0: 4,096
+    size_t batch_bytes_max;   // 0: 4 MiB
+    uint32_t answers_max;     // remembered idempotency keys; 0: 65,536
+    bool twin;                // run every step twice (tests)
+    hy_guard *guard;          // protect rows from raw writes (tests)
+    hy_ns checkpoint_idle_ns; // idle for so long: checkpoint; 0: 50 ms
 } hy_host_options;
 
 // Loads the machine from the store, re-emits what the ledger holds (once executors are known and
 // hy_host_start is called). Borrows world, store and machine until close.
 HY_API HY_CHECKED hy_err hy_host_open(hy_world *world, hy_store *store, const hy_machine *machine,
-                                      const hy_host_options *options, hy_host **out_host, hy_why *why);
+                                      const hy_host_options *options, hy_host **out_host,
+                                      hy_why *why);
 
-// ---- calls ---------------------------------------------------------------------------------------
+// ---- calls ------------------------------------------------------------------------------------
 
-// One request. The caller owns the record and what it points to until `done`, which is called once, and
-// only after the answer is durable (or the call was refused and nothing changed).
+// One request. The caller owns the record and what it points to until `done`, which is called once,
+// and only after the answer is durable (or the call was refused and nothing changed).
 typedef struct hy_call hy_call;
 struct hy_call {
-    uint32_t kind;     // of the machine's inputs; an internal one is refused
-    const void *body;  // the kind's record
-    hy_bytes key;      // idempotency key, or empty; at most HY_KEY_BYTES_MAX
+    uint32_t kind;    // of the machine's inputs; an internal one is refused
+    const void *body; // the kind's record
+    hy_bytes key;     // idempotency key, or empty; at most HY_KEY_BYTES_MAX
     void (*done)(hy_call *call);
 
-    hy_err err;          // the answer: HY_OK, HY_REJECT, HY_INVARIANT, HY_LIMIT, HY_NOT_COMMITTED ...
-    uint32_t rejection;  // with HY_REJECT: index into the machine's rejections
-    bool duplicate;      // answered from memory of the key
-    uint64_t seq;        // of the step
-    hy_bytes reply;      // wire form; borrowed during `done`
+    hy_err err; // the answer: HY_OK, HY_REJECT, HY_INVARIANT, HY_LIMIT, HY_NOT_COMMITTED ...
+    uint32_t rejection;    // with HY_REJECT: index into the machine's rejections
+    bool duplicate;        // answered from memory of the key
+    uint64_t seq;          // of the step
+    hy_bytes reply;        // wire form; borrowed during `done`
     const char *invariant; // with HY_INVARIANT
 
     struct hy_call *next_; // the host's
     void *host_;
-    uint64_t host_seq_;
+    uint64_t host_seq_; // before the step: the action it completes
 };
 
 // HY_OK: `done` will be called. HY_LIMIT (queue full), HY_CLOSED, HY_HALTED, HY_UNKNOWN_KIND,
 // HY_TOO_LARGE (key): it will not.
 HY_API HY_CHECKED hy_err hy_host_submit(hy_host *host, hy_call *call);
 
-// Reads. `look` runs now on the state as it stands; `done` once everything it may have seen is durable.
+// Reads. `look` runs now on the state as it stands; `done` once everything it may have seen is
+// durable.
 typedef struct hy_look hy_look;
 struct hy_look {
     void (*look)(hy_look *look, const hy_view *view);
-    void (*done)(hy_look *look); // look->err: HY_OK, or HY_NOT_COMMITTED: what was seen is not true; look again
+    void (*done)(hy_look *look); // look->err: HY_OK, or HY_NOT_COMMITTED: what was seen is not
+                                 // true; look again
     hy_err err;
     struct hy_look *next_; // the host's
     uint64_t host_seq_;
 };
 HY_API HY_CHECKED hy_err hy_host_look(hy_host *host, hy_look *look); // HY_CLOSED
 
-// Changed rows of each step, in order, after they are durable: the change feed.
+// Changed rows of each step, in order, after they are durable: the change feed. Of the machine's
+// tables and of its ledger (table number HY_LEDGER). Rows are borrowed until
+// `changed` returns.
 typedef struct hy_observer {
-    void (*changed)(void *self, uint64_t seq, uint32_t table, const void *before, const void *after);
+    void (*changed)(void *self, uint64_t seq, uint32_t table, const void *before,
+                    const void *after);
     void *self;
 } hy_observer;
-HY_API HY_CHECKED hy_err hy_host_observe(hy_host *host, const hy_observer *observer); // copies; HY_LIMIT at 16
+HY_API HY_CHECKED hy_err hy_host_observe(hy_host *host,
+                                         const hy_observer *observer); // copies; HY_LIMIT at 16
 
-// ---- effects -------------------------------------------------------------------------------------
+// ---- effects ----------------------------------------------------------------------------------
 
 // One attempt at one action. The executor keeps the pointer until it ends it with done or failed,
 // or is told `cancel` at the deadline (the pointer is dead afterwards).
 typedef struct hy_effect {
-    const char *key;       // idempotency key for the outside: "machine/action id"
+    const char *key; // idempotency key for the outside: "machine/action id"
     uint64_t action_id;
     uint32_t kind;
-    const void *body;      // the kind's record, decoded
-    uint32_t attempt;      // 1, 2 ...
-    bool restored;         // emitted before this process started: ask before you repeat
-    hy_ns deadline;        // hy_world_now
-    void *executor_data;   // the executor's own
+    const void *body;    // the kind's record, decoded
+    uint32_t attempt;    // 1, 2 ...
+    bool restored;       // emitted before this process started: ask before you repeat
+    hy_ns deadline;      // hy_world_now
+    void *executor_data; // the executor's own
 } hy_effect;
 
 typedef struct hy_executor {
@@ -98,29 +106,46 @@ typedef struct hy_executor {
     void *self;
     void (*start)(void *self, hy_effect *effect);
     void (*cancel)(void *self, hy_effect *effect); // NULL: nothing to clean up
-    hy_ns attempt_max_ns;  // 0: 10 s
-    hy_ns backoff_min_ns;  // 0: 100 ms; doubles, with full jitter,
-    hy_ns backoff_max_ns;  // up to this; 0: 30 s
-    uint32_t attempts_max; // tracked: 0 means for ever; after the last, `give_up` must build a completion
+    hy_ns attempt_max_ns;                          // 0: 10 s
+    hy_ns backoff_min_ns;                          // 0: 100 ms; doubles, with full jitter,
+    hy_ns backoff_max_ns;                          // up to this; 0: 30 s
+    // Tracked: 0 means for ever. After the last, `give_up` fills the cleared completion record
+    // (what it points to must live until it returns) and says true; false: keep trying.
+    uint32_t attempts_max;
     bool (*give_up)(void *self, const hy_effect *effect, void *out_completion_body);
     uint32_t parallel_max; // attempts at a time; 0: 64
 } hy_executor;
 
-HY_API HY_CHECKED hy_err hy_host_executor(hy_host *host, const hy_executor *executor); // copies; before start
+// Copies; before start. An action kind without an executor stays in the ledger until there is one.
+// HY_UNKNOWN_KIND, HY_EXISTS, HY_MISSING (attempts_max without give_up), HY_CLOSED (started).
+HY_API HY_CHECKED hy_err hy_host_executor(hy_host *host, const hy_executor *executor);
 // Ends an attempt of a tracked action with its completion (copied), of an untracked one with NULL.
+// May be called inside `start`. When the completion cannot be kept (no memory, text that is not
+// UTF-8) the attempt counts as failed. A completion that the machine refuses is offered again
+// later; the outside is not asked again.
 HY_API void hy_effect_done(hy_host *host, hy_effect *effect, const void *completion_body);
-// Ends an attempt that did not work: tracked ones are tried again later, untracked ones are forgotten.
+// Ends an attempt that did not work: tracked ones are tried again later, untracked ones are
+// forgotten.
 HY_API void hy_effect_failed(hy_host *host, hy_effect *effect, const char *reason);
 // A completion that came by another way than the executor (a webhook): an input like any other;
 // HY_ALREADY_DONE reaches `done` when the ledger does not hold the action any more.
+// `call->kind` is the completion's input kind. HY_LIMIT: more of these wait than the ledger has
+// rows.
 HY_API HY_CHECKED hy_err hy_host_complete(hy_host *host, uint64_t action_id, hy_call *call);
 
-// ---- running and ending ----------------------------------------------------------------------------
+// ---- running and ending -----------------------------------------------------------------------
 
 HY_API void hy_host_start(hy_host *host); // timers and restored actions begin
 // Stops taking calls, waits for what is in the queue and in flight (until `deadline`), checkpoints,
-// then calls `closed`, after which `host` is gone. Tracked actions stay in the ledger for the next start.
-HY_API void hy_host_close(hy_host *host, void (*closed)(void *self, hy_err err), void *self, hy_ns deadline);
+// then frees `host` and calls `closed` as the last thing. Tracked actions stay in the ledger for
+// the next start. HY_OK, HY_TIMEOUT (calls were answered HY_CLOSED, attempts cancelled), or the
+// checkpoint's error. Attempts that run may end until the deadline; no new ones start. A commit in
+// flight is always waited for.
+HY_API void hy_host_close(hy_host *host, void (*closed)(void *self, hy_err err), void *self,
+                          hy_ns deadline);
+// What a crash does to a host: its memory is given back, nobody is told, nothing is stored. Only
+// after hy_sim_restart, when the world has forgotten everything that was under way.
+HY_API void hy_host_abandon(hy_host *host); // NULL is fine
 
 typedef struct hy_host_stats {
     uint64_t accepted, refused, duplicates, commits, commits_refused, commits_unknown, reloads;
@@ -129,9 +154,41 @@ typedef struct hy_host_stats {
     uint64_t durable_seq;
     bool halted;
     char halted_by[80]; // the invariant, with policy HY_HALT
+    uint64_t checkpoints, checkpoints_failed;
+    uint64_t completions_refused; // by the machine; they are offered again
+    uint64_t attempts_failed, deadlines_passed, gave_up;
+    uint64_t untracked_dropped; // no executor, or too many waiting
+    uint32_t without_executor;  // actions in the ledger that nobody here can run
+    bool reloading;             // an unknown commit is being found out
+    char last_failure[80];      // the latest reason that an attempt gave
+    char store_trouble[160];    // the latest message of the store; empty: none yet
 } hy_host_stats;
 HY_API hy_host_stats hy_host_stats_of(const hy_host *host);
 HY_API const hy_machine *hy_host_machine(const hy_host *host);
+
+// ---- proving a store --------------------------------------------------------------------------
+
+typedef struct hy_verify_options {
+    size_t size;
+    hy_mem *mem;                                                   // NULL: the system's
+    void (*progress)(void *self, uint64_t seq, uint64_t last_seq); // NULL: nobody watches
+    void *self;
+    hy_buf *difference; // NULL, or gets one JSON object a line for each row that differs
+} hy_verify_options;
+
+typedef struct hy_verify_result {
+    uint64_t steps; // entries that were stepped again and met
+    uint64_t seq;   // of the last entry; on a difference, of the first that differs
+    uint64_t digest, chain;
+} hy_verify_result;
+
+// Steps the whole journal again from an empty state and compares every digest, then the end with
+// what the store holds. Blocks; the host of this machine must not run in this process.
+// HY_NONDETERMINISTIC (seq and `difference` say where), HY_UNSUPPORTED (the journal was cut, or
+// another version of the machine wrote it: verify with that one), or what the store answers.
+HY_API HY_CHECKED hy_err hy_host_verify(hy_store *store, const hy_machine *machine,
+                                        const hy_verify_options *options,
+                                        hy_verify_result *out_result, hy_why *why);
 
 #ifdef __cplusplus
 }

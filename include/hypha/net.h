@@ -1,8 +1,10 @@
-// hypha/net.h - HTTP and WebSocket server, HTTP client.          Room: net. Includes: base schema world.
-// Threads: everything on the world's thread. Real world only (libwebsockets and libcurl own sockets).
+// hypha/net.h - HTTP and WebSocket server, HTTP client.          Room: net. Includes: base schema
+// world. Threads: everything on the world's thread. Real world only (libwebsockets and libcurl own
+// sockets).
 //
-// Records come in and go out as JSON or Protocol Buffers, by content type. Every limit is declared and
-// every refusal has a body for programs: {"error":"HY_TOO_LARGE","message":"...","place":"..."}.
+// Records come in and go out as JSON or Protocol Buffers, by content type. Every limit is declared
+// and every refusal has a body for programs:
+// {"error":"HY_TOO_LARGE","message":"...","place":"..."}.
 #ifndef HYPHA_NET_H
 #define HYPHA_NET_H
 
@@ -13,7 +15,7 @@
 extern "C" {
 #endif
 
-// ---- server ------------------------------------------------------------------------------------
+// ---- server -----------------------------------------------------------------------------------
 
 typedef struct hy_server hy_server;
 typedef struct hy_request hy_request;
@@ -21,16 +23,16 @@ typedef struct hy_socket hy_socket; // one WebSocket
 
 typedef struct hy_server_options {
     size_t size;
-    const char *host;            // NULL: "127.0.0.1"
-    uint16_t port;               // 0: a free one
-    uint32_t connections_max;    // 0: 1,024; more are answered 503 and closed
-    uint32_t header_bytes_max;   // 0: 8 KiB -> 431 or 400
-    size_t body_bytes_max;       // 0: 1 MiB -> 413
-    hy_ns request_max_ns;        // time for a request to arrive whole; 0: 10 s -> 408, closed
-    hy_ns idle_max_ns;           // keep-alive; 0: 60 s
+    const char *host;                 // NULL: "127.0.0.1"
+    uint16_t port;                    // 0: a free one
+    uint32_t connections_max;         // 0: 1,024; more are answered 503 and closed
+    uint32_t header_bytes_max;        // 0: 8 KiB -> 431 or 400
+    size_t body_bytes_max;            // 0: 1 MiB -> 413
+    hy_ns request_max_ns;             // time for a request to arrive whole; 0: 10 s -> 408, closed
+    hy_ns idle_max_ns;                // keep-alive; 0: 60 s
     uint32_t requests_per_second_max; // per address; 0: no limit -> 429 with Retry-After
-    size_t socket_queue_bytes_max;    // unsent bytes of one WebSocket; 0: 1 MiB; a slow one is closed
-    const char *files;           // folder served for GET when no route fits; NULL: none
+    size_t socket_queue_bytes_max; // unsent bytes of one WebSocket; 0: 1 MiB; a slow one is closed
+    const char *files;             // folder served for GET when no route fits; NULL: none
 } hy_server_options;
 
 // `handle` must answer, now or later, exactly once; `self` is the route's.
@@ -49,24 +51,27 @@ typedef struct hy_socket_route {
     void *self;
 } hy_socket_route;
 
-// Listens at once. HY_BUSY: the port is in use (why says what to do). Copies the routes (their strings
-// stay the caller's).
+// Listens at once. HY_BUSY: the port is in use (why says what to do). Copies the routes (their
+// strings stay the caller's).
 HY_API HY_CHECKED hy_err hy_server_open(hy_world *world, const hy_server_options *options,
                                         const hy_route *routes, size_t route_count,
-                                        const hy_socket_route *socket_routes, size_t socket_route_count,
-                                        hy_server **out_server, hy_why *why);
+                                        const hy_socket_route *socket_routes,
+                                        size_t socket_route_count, hy_server **out_server,
+                                        hy_why *why);
 HY_API uint16_t hy_server_port(const hy_server *server);
 HY_API uint32_t hy_server_connections(const hy_server *server);
 
 // Graceful stop: accepts no more, lets requests under way be answered until `deadline`, closes
 // WebSockets with 1001, then calls `closed`, after which `server` is gone.
-HY_API void hy_server_close(hy_server *server, void (*closed)(void *self), void *self, hy_ns deadline);
+HY_API void hy_server_close(hy_server *server, void (*closed)(void *self), void *self,
+                            hy_ns deadline);
 
-// A request, whole, with its body. Borrowed until it is answered; `gone` is called if the client leaves
-// before that (answering then is fine and does nothing).
+// A request, whole, with its body. Borrowed until it is answered; `gone` is called if the client
+// leaves before that (answering then is fine and does nothing).
 HY_API hy_bytes hy_request_method(const hy_request *request);
 HY_API hy_bytes hy_request_path(const hy_request *request);
-HY_API hy_bytes hy_request_param(const hy_request *request, const char *name); // path or query; empty: none
+HY_API hy_bytes hy_request_param(const hy_request *request,
+                                 const char *name); // path or query; empty: none
 HY_API hy_bytes hy_request_header(const hy_request *request, const char *name); // lower case
 HY_API hy_bytes hy_request_body(const hy_request *request);
 HY_API hy_arena *hy_request_arena(hy_request *request); // until the answer is sent
@@ -75,26 +80,28 @@ HY_API void *hy_request_data(const hy_request *request);
 
 // Decodes the body by its content type: application/json, or application/x-protobuf
 // (also application/protobuf). HY_UNSUPPORTED (415), and the decoders' errors.
-HY_API HY_CHECKED hy_err hy_request_record(hy_request *request, const hy_record *record, void *out_value,
-                                           hy_why *why);
+HY_API HY_CHECKED hy_err hy_request_record(hy_request *request, const hy_record *record,
+                                           void *out_value, hy_why *why);
 
 // Answers. Each may be called once; the bytes are copied.
-HY_API void hy_request_answer(hy_request *request, uint32_t status, const char *content_type, hy_bytes body);
+HY_API void hy_request_answer(hy_request *request, uint32_t status, const char *content_type,
+                              hy_bytes body);
 // As JSON or Protocol Buffers, by the request's Accept (JSON when it does not say).
 HY_API void hy_request_answer_record(hy_request *request, uint32_t status, const hy_record *record,
                                      const void *value);
-// The status of the error's table row, and the machine-readable body. `name` overrides the error's name
-// (a machine's own rejection), `status` 0 means the table's.
+// The status of the error's table row, and the machine-readable body. `name` overrides the error's
+// name (a machine's own rejection), `status` 0 means the table's.
 HY_API void hy_request_refuse(hy_request *request, uint32_t status, hy_err err, const char *name,
                               const hy_why *why);
 
-HY_API HY_CHECKED hy_err hy_socket_send(hy_socket *socket, hy_bytes text); // copies; HY_LIMIT: closed as slow
+HY_API HY_CHECKED hy_err hy_socket_send(hy_socket *socket,
+                                        hy_bytes text); // copies; HY_LIMIT: closed as slow
 HY_API void hy_socket_close(hy_socket *socket, uint32_t code, const char *reason);
 HY_API void hy_socket_set_data(hy_socket *socket, void *data);
 HY_API void *hy_socket_data(const hy_socket *socket);
 HY_API hy_bytes hy_socket_param(const hy_socket *socket, const char *name);
 
-// ---- client ------------------------------------------------------------------------------------
+// ---- client -----------------------------------------------------------------------------------
 
 typedef struct hy_client hy_client;
 typedef struct hy_fetch hy_fetch;
@@ -104,21 +111,23 @@ struct hy_fetch {
     const char *method;
     const char *url;
     hy_bytes body;
-    const char *headers[8]; // "Name: value"; NULL ends
+    const char *headers[8];    // "Name: value"; NULL ends
     size_t response_bytes_max; // 0: 1 MiB
-    hy_ns deadline;         // hy_world_now
+    hy_ns deadline;            // hy_world_now
     void (*done)(hy_fetch *fetch);
 
-    hy_err err;             // HY_OK: there is a status; HY_TIMEOUT, HY_IO, HY_CANCELLED, HY_TOO_LARGE
+    hy_err err; // HY_OK: there is a status; HY_TIMEOUT, HY_IO, HY_CANCELLED, HY_TOO_LARGE
     uint32_t status;
-    hy_bytes response;      // borrowed during `done`
+    hy_bytes response; // borrowed during `done`
     hy_why why;
-    void *client_[4];       // the client's
+    void *client_[4]; // the client's
 };
 
-HY_API HY_CHECKED hy_err hy_client_open(hy_world *world, uint32_t connections_max, hy_client **out_client);
+HY_API HY_CHECKED hy_err hy_client_open(hy_world *world, uint32_t connections_max,
+                                        hy_client **out_client);
 HY_API HY_CHECKED hy_err hy_client_fetch(hy_client *client, hy_fetch *fetch); // HY_CLOSED, HY_NOMEM
-HY_API void hy_client_cancel(hy_client *client, hy_fetch *fetch); // `done` is called at once, HY_CANCELLED
+HY_API void hy_client_cancel(hy_client *client,
+                             hy_fetch *fetch);  // `done` is called at once, HY_CANCELLED
 HY_API void hy_client_close(hy_client *client); // cancels what is under way; NULL is fine
 
 #ifdef __cplusplus

@@ -30,7 +30,7 @@ extern "C" {
 #define HY_FIELDS_MAX 256
 #define HY_DEPTH_MAX 32
 
-// ---- descriptions ----------------------------------------------------------------------------
+// ---- descriptions -----------------------------------------------------------------------------
 
 typedef enum hy_type {
     HY_TYPE_U8 = 1,
@@ -87,7 +87,7 @@ struct hy_record {
     uint32_t size;
     uint32_t field_count;
     bool is_union;
-    const hy_field *fields;            // one of the two is set: a table, or
+    const hy_field *fields;             // one of the two is set: a table, or
     const hy_field *(*fields_of)(void); // a function that gives it
 };
 
@@ -95,7 +95,7 @@ static inline const hy_field *hy_record_fields(const hy_record *record) {
     return record->fields != NULL ? record->fields : record->fields_of();
 }
 
-// ---- the macros ------------------------------------------------------------------------------
+// ---- the macros -------------------------------------------------------------------------------
 
 #define HY_RECORD(name, LIST)                                                                      \
     typedef struct name {                                                                          \
@@ -227,49 +227,53 @@ static inline const hy_field *hy_record_fields(const hy_record *record) {
 #define HYI_D_list(type) HYI_V_##type, .label = HY_REPEATED
 #define HYI_D_opt(type) HYI_V_##type, .label = HY_OPTIONAL
 
-// Checks a description: numbers unique and in 1..2^29-1 outside 19000..19999, names unique and plain,
-// within the limits. HY_SCHEMA with the place. Call it once at start; `machine` does for its records.
+// Checks a description: numbers unique and in 1..2^29-1 outside 19000..19999, names unique and
+// plain, within the limits. HY_SCHEMA with the place. Call it once at start; `machine` does for its
+// records.
 HY_API HY_CHECKED hy_err hy_record_check(const hy_record *record, hy_why *why);
 
-// ---- Protocol Buffers wire format ---------------------------------------------------------------
+// ---- Protocol Buffers wire format -------------------------------------------------------------
 
-// Appends the encoding of `value` (a struct of `record`). Zero values of single fields are left out,
-// as in proto3. Fields go in order of number; kept unknown fields follow. HY_NOMEM, HY_TOO_LARGE
-// (the buffer's limit), HY_NOT_UTF8.
+// Appends the encoding of `value` (a struct of `record`). Zero values of single fields are left
+// out, as in proto3. Fields go in order of number; kept unknown fields follow. HY_NOMEM,
+// HY_TOO_LARGE (the buffer's limit), HY_NOT_UTF8.
 HY_API HY_CHECKED hy_err hy_wire_encode(const hy_record *record, const void *value, hy_buf *out);
 
 // Decodes into `out_value` (record->size bytes, any content; left cleared on error). Strings, bytes
-// and lists are copied into `arena`. Unknown fields are kept where the record has an `unknown` field
-// (at most once, written F(0, unknown, rest)), else skipped. HY_MALFORMED, HY_NOT_UTF8, HY_RANGE,
-// HY_TOO_DEEP, HY_NOMEM; `why` (or NULL) gets the path to the field and the offset.
+// and lists are copied into `arena`. Unknown fields are kept where the record has an `unknown`
+// field (at most once, written F(0, unknown, rest)), else skipped. HY_MALFORMED, HY_NOT_UTF8,
+// HY_RANGE, HY_TOO_DEEP, HY_NOMEM; `why` (or NULL) gets the path to the field and the offset.
 HY_API HY_CHECKED hy_err hy_wire_decode(const hy_record *record, hy_bytes bytes, hy_arena *arena,
                                         void *out_value, hy_why *why);
 
-// ---- JSON ---------------------------------------------------------------------------------------
+// ---- JSON -------------------------------------------------------------------------------------
 
 // One object on one line. Names as in C; u64 and i64 beyond 2^53 become strings, bytes base64, ids
 // their text, enums their label, an unset option and an unset union are left out.
 HY_API HY_CHECKED hy_err hy_json_encode(const hy_record *record, const void *value, hy_buf *out);
 
-// Strict: unknown names, duplicate names, wrong types and numbers out of range are refused, with the
-// path in `why`. Missing single fields are zero. Same errors as the wire, and HY_TYPE,
+// Strict: unknown names, duplicate names, wrong types and numbers out of range are refused, with
+// the path in `why`. Missing single fields are zero. Same errors as the wire, and HY_TYPE,
 // HY_UNKNOWN_FIELD.
 HY_API HY_CHECKED hy_err hy_json_decode(const hy_record *record, hy_bytes text, hy_arena *arena,
                                         void *out_value, hy_why *why);
 
-// ---- text for other worlds ---------------------------------------------------------------------
+// ---- text for other worlds --------------------------------------------------------------------
 
-// Each appends the text for all records, with what they reach (enums, nested records) once and first.
+// Each appends the text for all records, with what they reach (enums, nested records) once and
+// first.
 HY_API HY_CHECKED hy_err hy_export_proto(const hy_record *const *records, size_t count,
                                          const char *package, hy_buf *out);
-HY_API HY_CHECKED hy_err hy_export_typescript(const hy_record *const *records, size_t count, hy_buf *out);
-HY_API HY_CHECKED hy_err hy_export_json_schema(const hy_record *const *records, size_t count, hy_buf *out);
+HY_API HY_CHECKED hy_err hy_export_typescript(const hy_record *const *records, size_t count,
+                                              hy_buf *out);
+HY_API HY_CHECKED hy_err hy_export_json_schema(const hy_record *const *records, size_t count,
+                                               hy_buf *out);
 
 // SQL columns of a record that is a row: nested records and options flatten to `a_b` columns,
 // an option adds NULL, a list or a union becomes one BLOB column of its wire form.
 typedef struct hy_sql_column {
     char name[64];
-    const char *type;   // "INTEGER" "TEXT" "BLOB" "REAL"
+    const char *type; // "INTEGER" "TEXT" "BLOB" "REAL"
     bool nullable;
     hy_type value_type; // of the leaf
     uint32_t depth;     // fields on the way from the row to the leaf
@@ -280,16 +284,18 @@ typedef struct hy_sql_column {
 HY_API HY_CHECKED hy_err hy_sql_columns(const hy_record *record, hy_sql_column *out_columns,
                                         uint32_t *out_count);
 
-// ---- evolution and self-description ----------------------------------------------------------
+// ---- evolution and self-description -----------------------------------------------------------
 
 // May bytes written with `before` be read with `after`, and back? The rules of Protocol Buffers:
 // fields may be added and removed, renamed and widened inside their wire type; never retyped.
 // HY_SCHEMA with the place of the first field that breaks them.
-HY_API HY_CHECKED hy_err hy_evolution_check(const hy_record *before, const hy_record *after, hy_why *why);
+HY_API HY_CHECKED hy_err hy_evolution_check(const hy_record *before, const hy_record *after,
+                                            hy_why *why);
 
 // Descriptions as bytes (so that a file explains itself), and back into `arena` (the structs then
 // follow the C layout rules, so decoded rows have offsets). HY_MALFORMED, HY_SCHEMA, HY_NOMEM.
-HY_API HY_CHECKED hy_err hy_schema_encode(const hy_record *const *records, size_t count, hy_buf *out);
+HY_API HY_CHECKED hy_err hy_schema_encode(const hy_record *const *records, size_t count,
+                                          hy_buf *out);
 HY_API HY_CHECKED hy_err hy_schema_decode(hy_bytes bytes, hy_arena *arena,
                                           const hy_record *const **out_records, size_t *out_count,
                                           hy_why *why);

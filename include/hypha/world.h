@@ -2,8 +2,8 @@
 // Threads: a world runs on the thread that calls hy_world_run; HY_ANY_THREAD marks the rest.
 //
 // Clock, dice, timers, blocking work, files, streams and signals, behind one interface with two
-// makers: the real world (libuv) and the simulated one (virtual time; what runs next, every delay and
-// every fault drawn from one seed). Code that is given a world cannot tell which it lives in.
+// makers: the real world (libuv) and the simulated one (virtual time; what runs next, every delay
+// and every fault drawn from one seed). Code that is given a world cannot tell which it lives in.
 //
 // Every asynchronous thing is a record that the caller owns and embeds. One `done` per accepted
 // submit; a refused submit never completes. `done` runs on the world's thread.
@@ -18,13 +18,13 @@ extern "C" {
 
 typedef struct hy_world hy_world;
 
-// ---- making and running -------------------------------------------------------------------------
+// ---- making and running -----------------------------------------------------------------------
 
 typedef struct hy_world_options {
     size_t size;
-    uint32_t work_threads;    // real: for blocking work; 0: 2
-    uint32_t work_queue_max;  // 0: 1,024; more is refused with HY_LIMIT
-    hy_mem *mem;              // NULL: the system's; must be thread-safe
+    uint32_t work_threads;   // real: for blocking work; 0: 2
+    uint32_t work_queue_max; // 0: 1,024; more is refused with HY_LIMIT
+    hy_mem *mem;             // NULL: the system's; must be thread-safe
 } hy_world_options;
 
 HY_API HY_CHECKED hy_err hy_world_open(const hy_world_options *options, hy_world **out_world);
@@ -33,26 +33,28 @@ HY_API HY_CHECKED hy_err hy_world_open(const hy_world_options *options, hy_world
 typedef struct hy_sim_options {
     size_t size;
     uint64_t seed;
-    hy_ns wall_start;         // 0: 2026-01-05 00:00:00 UTC, a Monday
-    hy_ns delay_max;          // of work, timers' lateness and streams; 0: 1 ms
-    hy_mem *mem;              // NULL: the system's
-    uint32_t event_log_max;   // events kept for a failure report; 0: 4,096
+    hy_ns wall_start;       // 0: 2026-01-05 00:00:00 UTC, a Monday
+    hy_ns delay_max;        // of work, timers' lateness and streams; 0: 1 ms
+    hy_mem *mem;            // NULL: the system's
+    uint32_t event_log_max; // events kept for a failure report; 0: 4,096
 } hy_sim_options;
 HY_API HY_CHECKED hy_err hy_sim_open(const hy_sim_options *options, hy_world **out_world);
 
-HY_API void hy_world_run(hy_world *world);  // until hy_world_stop, or nothing can happen any more
-HY_API bool hy_world_turn(hy_world *world); // one round (real: waits for nothing); false: nothing left
+HY_API void hy_world_run(hy_world *world); // until hy_world_stop, or nothing can happen any more
+HY_API bool hy_world_turn(
+    hy_world *world); // one round (real: waits for nothing); false: nothing left
 HY_API HY_ANY_THREAD void hy_world_stop(hy_world *world);
 HY_API hy_world *hy_world_close(hy_world *world); // NULL is fine; everything in it must be closed
 
 HY_API hy_mem *hy_world_mem(hy_world *world); // thread-safe
 HY_API hy_mem *hy_mem_system(void);           // malloc's; thread-safe
 
-HY_API HY_ANY_THREAD hy_ns hy_world_now(const hy_world *world);  // monotonic: for deadlines and durations
+HY_API HY_ANY_THREAD hy_ns
+hy_world_now(const hy_world *world); // monotonic: for deadlines and durations
 HY_API HY_ANY_THREAD hy_ns hy_world_wall(const hy_world *world); // since 1970, UTC; may step back
 HY_API uint64_t hy_world_random(hy_world *world);
 
-// ---- posts, timers, work ------------------------------------------------------------------------
+// ---- posts, timers, work ----------------------------------------------------------------------
 
 // Runs `done` on the world's thread soon, in order of posting.
 typedef struct hy_post hy_post;
@@ -67,10 +69,11 @@ typedef struct hy_timer hy_timer;
 struct hy_timer {
     void (*done)(hy_timer *timer);
     hy_ns due;
-    uint64_t order_;  // the world's: equal dues fire in order of start
-    uint32_t index_;  // the world's: place in the heap, 0 when not running
+    uint64_t order_; // the world's: equal dues fire in order of start
+    uint32_t index_; // the world's: place in the heap, 0 when not running
 };
-HY_API HY_CHECKED hy_err hy_timer_at(hy_world *world, hy_timer *timer, hy_ns due); // moves a running one; HY_NOMEM
+HY_API HY_CHECKED hy_err hy_timer_at(hy_world *world, hy_timer *timer,
+                                     hy_ns due);             // moves a running one; HY_NOMEM
 HY_API void hy_timer_stop(hy_world *world, hy_timer *timer); // fine when not running
 
 // `run` on another thread (simulated: later, on this one), then `done` here.
@@ -82,41 +85,47 @@ struct hy_work {
 };
 HY_API HY_CHECKED hy_err hy_world_work(hy_world *world, hy_work *work); // HY_LIMIT, HY_CLOSED
 
-// ---- files ----------------------------------------------------------------------------------------
-// Blocking and positional; call them from work. Errors: HY_NOT_FOUND, HY_IO, HY_DISK_FULL,
-// HY_READ_ONLY, HY_LOCKED, HY_NOMEM, HY_LIMIT (descriptors); `why` has the path and the system's words.
+// ---- files ------------------------------------------------------------------------------------
+// Blocking
+// and positional; call them from work. Errors: HY_NOT_FOUND, HY_IO, HY_DISK_FULL, HY_READ_ONLY,
+// HY_LOCKED, HY_NOMEM, HY_LIMIT (descriptors); `why` has the path and the system's words.
 
 typedef struct hy_file hy_file;
 
 typedef enum hy_file_mode {
     HY_FILE_READ = 1,
-    HY_FILE_WRITE = 2,  // read and write
-    HY_FILE_CREATE = 4, // with WRITE: make it if it is not there
+    HY_FILE_WRITE = 2,     // read and write
+    HY_FILE_CREATE = 4,    // with WRITE: make it if it is not there
     HY_FILE_EXCLUSIVE = 8, // with CREATE: HY_EXISTS if it is there
 } hy_file_mode;
 
-HY_API HY_CHECKED hy_err hy_file_open(hy_world *world, const char *path, uint32_t mode, hy_file **out_file,
-                                      hy_why *why);
+HY_API HY_CHECKED hy_err hy_file_open(hy_world *world, const char *path, uint32_t mode,
+                                      hy_file **out_file, hy_why *why);
 HY_API void hy_file_close(hy_file *file); // NULL is fine; does not sync
 // Reads up to `len`; *out_len < len only at the end of the file.
-HY_API HY_CHECKED hy_err hy_file_read(hy_file *file, uint64_t offset, void *ptr, size_t len, size_t *out_len);
+HY_API HY_CHECKED hy_err hy_file_read(hy_file *file, uint64_t offset, void *ptr, size_t len,
+                                      size_t *out_len);
 HY_API HY_CHECKED hy_err hy_file_write(hy_file *file, uint64_t offset, hy_bytes bytes); // all of it
 HY_API HY_CHECKED hy_err hy_file_sync(hy_file *file); // data and size are durable
 HY_API HY_CHECKED hy_err hy_file_size(hy_file *file, uint64_t *out_size);
 HY_API HY_CHECKED hy_err hy_file_truncate(hy_file *file, uint64_t size);
 // Whole-file advisory lock against other processes, kept until close. HY_LOCKED.
 HY_API HY_CHECKED hy_err hy_file_lock(hy_file *file);
-HY_API HY_CHECKED hy_err hy_file_remove(hy_world *world, const char *path, bool sync_folder, hy_why *why);
+HY_API HY_CHECKED hy_err hy_file_remove(hy_world *world, const char *path, bool sync_folder,
+                                        hy_why *why);
 HY_API bool hy_file_exists(hy_world *world, const char *path);
-HY_API HY_CHECKED hy_err hy_folder_make(hy_world *world, const char *path, hy_why *why); // fine if there
+HY_API HY_CHECKED hy_err hy_folder_make(hy_world *world, const char *path,
+                                        hy_why *why); // fine if there
 
-// Where the real world keeps its files open to a library that insists on doing its own I/O (SQLite):
-// true in the real world, false in a simulated one, where the library must go through the calls above.
+// Where the real world keeps its files open to a library that insists on doing its own I/O
+// (SQLite): true in the real world, false in a simulated one, where the library must go through the
+// calls above.
 HY_API bool hy_world_is_real(const hy_world *world);
 
-// ---- streams ----------------------------------------------------------------------------------------
-// TCP on the real world's loopback or network, byte pipes in the simulated one. Reads push: `read`
-// is called with borrowed bytes, with len 0 at the end, or with an error; then `closed` follows close.
+// ---- streams ----------------------------------------------------------------------------------
+// TCP on
+// the real world's loopback or network, byte pipes in the simulated one. Reads push: `read` is
+// called with borrowed bytes, with len 0 at the end, or with an error; then `closed` follows close.
 
 typedef struct hy_listener hy_listener;
 typedef struct hy_stream hy_stream;
@@ -127,7 +136,8 @@ typedef struct hy_stream_events {
     void (*closed)(void *self, hy_stream *stream);  // last call; the stream is gone afterwards
 } hy_stream_events;
 
-HY_API HY_CHECKED hy_err hy_listen(hy_world *world, const char *host, uint16_t port, uint32_t backlog,
+HY_API HY_CHECKED hy_err hy_listen(hy_world *world, const char *host, uint16_t port,
+                                   uint32_t backlog,
                                    void (*accepted)(void *self, hy_stream *stream), void *self,
                                    hy_listener **out_listener, hy_why *why); // HY_BUSY: port in use
 HY_API uint16_t hy_listener_port(const hy_listener *listener); // port 0 asks for a free one
@@ -136,26 +146,28 @@ HY_API HY_CHECKED hy_err hy_connect(hy_world *world, const char *host, uint16_t 
                                     void (*connected)(void *self, hy_err err, hy_stream *stream),
                                     void *self, hy_why *why);
 HY_API void hy_stream_start(hy_stream *stream, const hy_stream_events *events, void *self);
-HY_API HY_CHECKED hy_err hy_stream_write(hy_stream *stream, hy_bytes bytes); // copies; HY_LIMIT over 16 MiB queued
+HY_API HY_CHECKED hy_err hy_stream_write(hy_stream *stream,
+                                         hy_bytes bytes); // copies; HY_LIMIT over 16 MiB queued
 HY_API void hy_stream_close(hy_stream *stream);
 
-// ---- descriptors and signals (real world only; a simulated one refuses with HY_UNSUPPORTED) -----------
+// ---- descriptors and signals (real world only; a simulated one refuses with HY_UNSUPPORTED) ---
 
-// Calls `ready` while `fd` is readable (1) or writable (2), as asked for: for libraries that own their
-// sockets (libcurl, libwebsockets).
+// Calls `ready` while `fd` is readable (1) or writable (2), as asked for: for libraries that own
+// their sockets (libcurl, libwebsockets).
 typedef struct hy_watch hy_watch;
-HY_API HY_CHECKED hy_err hy_watch_open(hy_world *world, int fd, void (*ready)(void *self, uint32_t events),
-                                       void *self, hy_watch **out_watch);
+HY_API HY_CHECKED hy_err hy_watch_open(hy_world *world, int fd,
+                                       void (*ready)(void *self, uint32_t events), void *self,
+                                       hy_watch **out_watch);
 HY_API HY_CHECKED hy_err hy_watch_set(hy_watch *watch, uint32_t events); // 0: pause
 HY_API void hy_watch_close(hy_watch *watch);
 HY_API void *hy_world_loop(hy_world *world); // the uv_loop_t, for `net` alone; NULL when simulated
 
 typedef struct hy_signal hy_signal;
-HY_API HY_CHECKED hy_err hy_signal_open(hy_world *world, int number, void (*raised)(void *self), void *self,
-                                        hy_signal **out_signal);
+HY_API HY_CHECKED hy_err hy_signal_open(hy_world *world, int number, void (*raised)(void *self),
+                                        void *self, hy_signal **out_signal);
 HY_API void hy_signal_close(hy_signal *signal);
 
-// ---- what a simulated world can be told to do -----------------------------------------------------------
+// ---- what a simulated world can be told to do -------------------------------------------------
 
 // Faults of the disk, each 0 (never) to 1,000,000 (always) per call, drawn from the seed.
 typedef struct hy_sim_faults {
@@ -163,27 +175,31 @@ typedef struct hy_sim_faults {
     uint32_t disk_full_ppm;
     uint64_t disk_bytes_max; // 0: no limit; beyond it writes fail with HY_DISK_FULL
     bool dead_disk;          // every further call fails
-    bool sync_error_drops;   // a failed sync forgets what was unsynced: reads show it, no later sync saves it
+    bool sync_error_drops; // a failed sync forgets what was unsynced: reads show it, no later sync
+                           // saves it
 } hy_sim_faults;
 HY_API void hy_sim_set_faults(hy_world *world, const hy_sim_faults *faults);
 
-// Crash points: every disk call that changes something has a number, from 1. At number `at` the call
-// happens in full, in part or not at all (seeded), and from then on every call fails until restart.
+// Crash points: every disk call that changes something has a number, from 1. At number `at` the
+// call happens in full, in part or not at all (seeded), and from then on every call fails until
+// restart.
 HY_API uint64_t hy_sim_disk_calls(const hy_world *world);
 HY_API void hy_sim_crash_at(hy_world *world, uint64_t at); // 0: never
 HY_API bool hy_sim_has_crashed(const hy_world *world);
-// The machine comes up again: synced bytes are there; each unsynced write is, seeded, there, gone, or
-// torn at a 512-byte sector, in any order. Open files are invalid. Pending posts, timers, work: gone.
+// The machine comes up again: synced bytes are there; each unsynced write is, seeded, there, gone,
+// or torn at a 512-byte sector, in any order. Open files are invalid. Pending posts, timers, work:
+// gone.
 HY_API void hy_sim_restart(hy_world *world);
 HY_API void hy_sim_flip_bit(hy_world *world, const char *path, uint64_t bit); // bit rot
 // Lets virtual time pass, running what falls due.
 HY_API void hy_sim_advance(hy_world *world, hy_ns duration);
 HY_API void hy_sim_step_wall(hy_world *world, hy_ns by); // the wall clock jumps
-// FNV-1a of everything the world was asked and answered: equal seeds and programs give equal digests.
+// FNV-1a of everything the world was asked and answered: equal seeds and programs give equal
+// digests.
 HY_API uint64_t hy_sim_digest(const hy_world *world);
 
-// The latest events, oldest first, for a failure report; `event_log_max` of them are kept. Start with
-// *cursor = 0; anything that runs in the world invalidates nothing but may drop the oldest.
+// The latest events, oldest first, for a failure report; `event_log_max` of them are kept. Start
+// with *cursor = 0; anything that runs in the world invalidates nothing but may drop the oldest.
 typedef struct hy_sim_event {
     uint64_t number; // from 1
     hy_ns at;
@@ -193,9 +209,10 @@ typedef struct hy_sim_event {
 } hy_sim_event;
 HY_API bool hy_sim_log_next(const hy_world *world, uint64_t *cursor, hy_sim_event *out_event);
 
-// ---- pages that can be write-protected ---------------------------------------------------------------
-// What hypha/machine.h asks of a test's world: a write that was not logged then faults, and a handler
-// prints the stack. `world` may not know `machine`, so the port itself is declared in hypha/base.h.
+// ---- pages that can be write-protected
+// --------------------------------------------------------------- What hypha/machine.h asks of a
+// test's world: a write that was not logged then faults, and a handler prints the stack. `world`
+// may not know `machine`, so the port itself is declared in hypha/base.h.
 HY_API hy_guard *hy_guard_pages(void); // one for the process, never freed
 
 #ifdef __cplusplus

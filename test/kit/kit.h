@@ -27,7 +27,7 @@
 
 #include <hypha/base.h>
 
-// ---- tests -------------------------------------------------------------------------------------
+// ---- tests ------------------------------------------------------------------------------------
 
 typedef struct kit_test {
     const char *name;
@@ -50,8 +50,7 @@ typedef struct kit_test {
 
 int kit_main(const char *file, const kit_test *tests, size_t count, int argc, char **argv);
 
-// ---- checks: each ends the test when it does not hold
-// --------------------------------------------
+// ---- checks: each ends the test when it does not hold -----------------------------------------
 
 #define CHECK(condition)                                                                           \
     ((condition) ? (void)0 : kit_fail(__FILE__, __LINE__, "does not hold: %s", #condition))
@@ -102,7 +101,7 @@ void kit_check_err(const char *file, int line, const char *text, hy_err got, hy_
 void kit_check_bytes(const char *file, int line, const char *text, hy_bytes a, hy_bytes b);
 void kit_check_text(const char *file, int line, const char *text, hy_bytes got, hy_bytes wanted);
 
-// ---- chance ------------------------------------------------------------------------------------
+// ---- chance -----------------------------------------------------------------------------------
 
 // The seed of this run: HY_SEED from the environment, or 1.
 uint64_t kit_seed(void);
@@ -110,7 +109,7 @@ uint64_t kit_seed(void);
 // The next number of splitmix64. Start with: uint64_t state = kit_seed();
 uint64_t kit_random(uint64_t *state);
 
-// ---- memory ------------------------------------------------------------------------------------
+// ---- memory -----------------------------------------------------------------------------------
 
 // The process's heap as a hy_mem, never failing on purpose: for fuzz targets and slow fixtures.
 // Like the memory that tests get it checks every old_size, moves blocks on every resize and fills
@@ -120,23 +119,20 @@ hy_mem *kit_heap(void);
 // True when the kit made an allocation of this run fail; for tests whose outcome depends on it.
 bool kit_failed_allocation(void);
 
-// ---- parsers at the edge of the world
-// ------------------------------------------------------------
+// ---- parsers at the edge of the world ---------------------------------------------------------
 
 // A copy whose last byte is the last byte of its page, with an unreadable page behind: reading one
 // byte too far is a crash. Give it back with kit_guard_free.
 hy_bytes kit_guard_copy(hy_bytes bytes);
 void kit_guard_free(hy_bytes guarded);
 
-// ---- golden files
-// --------------------------------------------------------------------------------
+// ---- golden files -----------------------------------------------------------------------------
 
 // `text` must equal the file test/golden/<name>. KIT_GOLDEN_REWRITE=1 writes the file instead; the
 // difference is then reviewed like code.
 void kit_golden(const char *name, hy_text text);
 
-// ---- traps
-// ---------------------------------------------------------------------------------------
+// ---- traps ------------------------------------------------------------------------------------
 
 // Runs fn(arg) in a child process with its output closed. True when the child did not live to the
 // end of fn: it aborted, crashed or exited.
@@ -145,8 +141,7 @@ bool kit_death(void (*fn)(void *arg), void *arg);
 // What the child of the latest kit_death wrote to standard error, NUL-ended, cut at 4 KiB.
 const char *kit_last_words(void);
 
-// ---- fuzz targets
-// --------------------------------------------------------------------------------
+// ---- fuzz targets -----------------------------------------------------------------------------
 
 // What x_fuzz.c defines; returns 0. Runs under libFuzzer, and over test/corpus/<x>/ in every build.
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -1,0 +1,194 @@
+// invariant.c - checks what a step touched, or everything.
+//
+// A refused step touched nothing, so nothing is checked. An accepted one is checked row by row of
+// its undo log: the log knows the old bytes (step invariants, aggregates) and the new ones. The
+// full check is the slow twin: it must find whatever the incremental one should have prevented.
+
+#include "machine/state.h"
+
+#include "base/memory.h"
+#include "base/why.h"
+
+typedef struct invariant_check {
+    const hy_state *state;
+    const hy_view *view;
+    const hy_invariant *invariant;
+} invariant_check;
+
+// ---- one row ----
+
+static bool invariant_reference_holds(const invariant_check *check, const void *row) {
+    const hy_invariant *invariant = check->invariant;
+    uint64_t target_row[HYI_REFERRED_ROW_BYTES_MAX / sizeof(uint64_t)];
+    memset(target_row, 0, hyi_state_rows(check->state, invariant->target)->layout.row_size);
+    if (!invariant->refer(row, target_row)) return true;
+    const void *found = hy_row_get(check->view, invariant->target, target_row);
+    if (found == NULL) return false;
+    return invariant->holds == NULL || invariant->holds(check->view, row, found);
+}
+
+static bool invariant_neighbours_hold(const invariant_check *check, const void *row) {
+    uint32_t table = check->invariant->table;
+    hy_cursor back = hy_cursor_at(check->view, table, row);
+    hy_cursor ahead = back;
+    const void *before = hy_cursor_prev(&back);
+    (void)hy_cursor_next(&ahead); // the row itself
+    return check->invariant->neighbour(check->view, before, row, hy_cursor_next(&ahead));
+}
+
+// A row came or went: the rows on both sides have a new neighbour.
+static bool invariant_both_sides_hold(const invariant_check *check, const void *row, bool present) {
+    uint32_t table = check->invariant->table;
+    hy_cursor back = hy_cursor_at(check->view, table, row);
+    hy_cursor ahead = back;
+    const void *before = hy_cursor_prev(&back);
+    if (before != NULL && !invariant_neighbours_hold(check, before)) return false;
+    if (present) (void)hy_cursor_next(&ahead);
+    const void *after = hy_cursor_next(&ahead);
+    return after == NULL || invariant_neighbours_hold(check, after);
+}
+
+static bool invariant_change_holds(const invariant_check *check, const hy_change *change) {
+    const hy_invariant *invariant = check->invariant;
+    switch (invariant->kind) {
+    case HY_INVARIANT_ROW:
+        return change->after == NULL || invariant->row(check->view, change->after);
+    case HY_INVARIANT_REFERENCE:
+        return change->after == NULL || invariant_reference_holds(check, change->after);
+    case HY_INVARIANT_STEP: return invariant->step(check->view, change->before, change->after);
+    case HY_INVARIANT_NEIGHBOUR:
+        if (change->after != NULL && !invariant_neighbours_hold(check, change->after)) return false;
+        if (change->before != NULL && change->after != NULL) return true;
+        return invariant_both_sides_hold(check, change->after ? change->after : change->before,
+                                         change->after != NULL);
+    case HY_INVARIANT_AGGREGATE:
+    case HY_INVARIANT_GLOBAL: return true; // once a step, below
+    }
+    return true;
+}
+
+// ---- once a step ----
+
+static uint32_t invariant_sum_index(const hy_machine *machine, uint32_t invariant) {
+    uint32_t index = 0;
+    for (uint32_t i = 0; i < invariant; i++) {
+        index += machine->invariants[i].kind == HY_INVARIANT_AGGREGATE;
+    }
+    return index;
+}
+
+void hyi_invariants_count(hy_state *state, uint32_t table, const void *before, const void *after) {
+    const hy_machine *machine = state->machine;
+    uint32_t sum = 0;
+    for (uint32_t i = 0; i < machine->invariant_count; i++) {
+        const hy_invariant *invariant = &machine->invariants[i];
+        if (invariant->kind != HY_INVARIANT_AGGREGATE) continue;
+        if (invariant->table == table) {
+            int64_t by = (after != NULL ? invariant->measure(after) : 0) -
+                         (before != NULL ? invariant->measure(before) : 0);
+            state->sums[sum] += by;
+        }
+        sum++;
+    }
+}
+
+static bool invariant_step_holds(const invariant_check *check, uint32_t index) {
+    const hy_invariant *invariant = check->invariant;
+    if (invariant->kind == HY_INVARIANT_AGGREGATE) {
+        return invariant->sum(
+            check->view, check->state->sums[invariant_sum_index(check->state->machine, index)]);
+    }
+    if (invariant->kind == HY_INVARIANT_GLOBAL) {
+        bool due = invariant->every != 0 && (check->state->accepted + 1) % invariant->every == 0;
+        return !due || invariant->global(check->view);
+    }
+    return true;
+}
+
+static bool invariant_touched_holds(const invariant_check *check, uint32_t index) {
+    const hyi_undo *undo = &check->state->undo;
+    hy_invariant_kind kind = check->invariant->kind;
+    if (kind == HY_INVARIANT_AGGREGATE || kind == HY_INVARIANT_GLOBAL) {
+        return invariant_step_holds(check, index);
+    }
+    uint64_t end = hyi_queue_end(&undo->entries);
+    for (uint64_t at = undo->entries_first; at < end; at++) {
+        const hyi_undo_entry *entry = hyi_undo_entry_at(undo, at);
+        if (entry->table != check->invariant->table) continue;
+        hy_change change = hyi_undo_change(check->state, entry);
+        if (change.before == NULL && change.after == NULL) continue;
+        if (!invariant_change_holds(check, &change)) return false;
+    }
+    return true;
+}
+
+hy_err hyi_invariants_check_touched(hy_state *state, const hy_invariant **out_broken) {
+    *out_broken = NULL;
+    const hy_machine *machine = state->machine;
+    for (uint32_t i = 0; i < machine->invariant_count; i++) {
+        const invariant_check check = { state, hyi_view_of(state), &machine->invariants[i] };
+        if (invariant_touched_holds(&check, i)) continue;
+        *out_broken = check.invariant;
+        if (check.invariant->policy != HY_REPORT) return HY_INVARIANT;
+    }
+    return HY_OK;
+}
+
+// ---- everything ----
+
+static bool invariant_row_holds_alone(const invariant_check *check, const void *row) {
+    switch (check->invariant->kind) {
+    case HY_INVARIANT_ROW: return check->invariant->row(check->view, row);
+    case HY_INVARIANT_NEIGHBOUR: return invariant_neighbours_hold(check, row);
+    case HY_INVARIANT_REFERENCE: return invariant_reference_holds(check, row);
+    default: return true;
+    }
+}
+
+static bool invariant_holds_everywhere(const invariant_check *check) {
+    const hy_invariant *invariant = check->invariant;
+    if (invariant->kind == HY_INVARIANT_STEP) return true; // about changes, not about states
+    if (invariant->kind == HY_INVARIANT_GLOBAL) return invariant->global(check->view);
+    int64_t sum = 0;
+    hy_cursor cursor = hy_cursor_at(check->view, invariant->table, NULL);
+    for (const void *row; (row = hy_cursor_next(&cursor)) != NULL;) {
+        if (invariant->kind == HY_INVARIANT_AGGREGATE) {
+            sum += invariant->measure(row);
+        } else if (!invariant_row_holds_alone(check, row)) {
+            return false;
+        }
+    }
+    return invariant->kind != HY_INVARIANT_AGGREGATE || invariant->sum(check->view, sum);
+}
+
+// The ledger is the runtime's own: every pending action was numbered, and none twice (its key).
+static bool invariant_ledger_holds(const hy_state *state) {
+    const hy_view *view = hyi_view_of(state);
+    const hy_counter_row *counter =
+        hy_row_get(view, HY_COUNTER, &(hy_counter_row){ .of_table = HY_LEDGER });
+    hy_cursor cursor = hy_cursor_at(view, HY_LEDGER, NULL);
+    for (const hy_ledger_row *row; (row = hy_cursor_next(&cursor)) != NULL;) {
+        if (counter == NULL || row->id >= counter->next || row->seq > state->seq) return false;
+    }
+    return true;
+}
+
+hy_err hy_state_check(const hy_state *state, hy_why *why) {
+    const hy_machine *machine = state->machine;
+    for (uint32_t i = 0; i < machine->invariant_count; i++) {
+        const invariant_check check = { state, hyi_view_of(state), &machine->invariants[i] };
+        if (!invariant_holds_everywhere(&check)) {
+            return hyi_why_fmt(why, HY_INVARIANT, check.invariant->name,
+                               "the invariant %s does not hold", check.invariant->name);
+        }
+    }
+    if (!invariant_ledger_holds(state)) {
+        return hy_why_set(why, HY_INVARIANT, "hy_ledger",
+                          "the ledger of pending actions is broken");
+    }
+    if (hy_state_digest(state) != hy_state_digest_slow(state)) {
+        return hy_why_set(why, HY_INVARIANT, "digest",
+                          "the kept digest differs from the computed one");
+    }
+    return HY_OK;
+}

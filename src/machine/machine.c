@@ -1,0 +1,151 @@
+// machine.c - the description: its checks, and the runtime's own tables behind the machine's.
+
+#include <hypha/machine.h>
+
+#include "base/why.h"
+#include "machine/layout.h"
+
+HY_RECORD_DEFINE(hy_ledger_row, HY_LEDGER_FIELDS)
+HY_RECORD_DEFINE(hy_answer_row, HY_ANSWER_FIELDS)
+HY_RECORD_DEFINE(hy_answer_order_row, HY_ANSWER_ORDER_FIELDS)
+HY_RECORD_DEFINE(hy_counter_row, HY_COUNTER_FIELDS)
+
+// The ledger is ordered, so that what is owed is emitted again in the order it was emitted.
+static const hy_table machine_own_tables[] = {
+    [HY_LEDGER - HY_TABLES_MAX] = { .name = "hy_ledger",
+                                    .row = &hy_ledger_row_record,
+                                    .key_count = 1,
+                                    .ordered = true },
+    [HY_ANSWER - HY_TABLES_MAX] = { .name = "hy_answer",
+                                    .row = &hy_answer_row_record,
+                                    .key_count = 1,
+                                    .rows_max = 1u << 26 },
+    [HY_ANSWER_ORDER - HY_TABLES_MAX] = { .name = "hy_answer_order",
+                                          .row = &hy_answer_order_row_record,
+                                          .key_count = 1,
+                                          .ordered = true,
+                                          .rows_max = 1u << 26 },
+    [HY_COUNTER -
+        HY_TABLES_MAX] = { .name = "hy_counter", .row = &hy_counter_row_record, .key_count = 1 },
+};
+
+const hy_table *hy_machine_table(const hy_machine *machine, uint32_t table) {
+    if (table < machine->table_count) return &machine->tables[table];
+    if (table >= HY_TABLES_MAX && table < HY_TABLE_NUMBERS) {
+        return &machine_own_tables[table - HY_TABLES_MAX];
+    }
+    return NULL;
+}
+
+static bool machine_name_is_plain(const char *name) {
+    if (name == NULL || name[0] == 0) return false;
+    for (const char *at = name; *at != 0; at++) {
+        bool letter = (*at >= 'a' && *at <= 'z') || *at == '_';
+        bool digit = *at >= '0' && *at <= '9';
+        if (!letter && !(digit && at != name)) return false;
+        if (at - name >= 48) return false;
+    }
+    return true;
+}
+
+static hy_err machine_check_tables(const hy_machine *machine, hy_why *why) {
+    if (machine->table_count > HY_TABLES_MAX) {
+        return hy_why_set(why, HY_SCHEMA, machine->name, "a machine has at most 64 tables");
+    }
+    for (uint32_t i = 0; i < machine->table_count; i++) {
+        const hy_table *table = &machine->tables[i];
+        if (!machine_name_is_plain(table->name) || hy_bytes_of(table->name).len < 1) {
+            return hyi_why_fmt(why, HY_SCHEMA, machine->name,
+                               "table %u needs a name of small letters, digits and _", (uint64_t)i);
+        }
+        if (table->name[0] == 'h' && table->name[1] == 'y' && table->name[2] == '_') {
+            return hy_why_set(why, HY_SCHEMA, table->name,
+                              "names that begin with hy_ are the runtime's");
+        }
+        hyi_layout layout;
+        hy_err err = hy_record_check(table->row, why);
+        if (err == HY_OK) err = hyi_layout_make(table, &layout, why);
+        if (err != HY_OK) return err;
+    }
+    return HY_OK;
+}
+
+static hy_err machine_check_kinds(const hy_machine *machine, hy_why *why) {
+    for (uint32_t i = 0; i < machine->input_count; i++) {
+        const hy_input_kind *kind = &machine->inputs[i];
+        if (!machine_name_is_plain(kind->name)) {
+            return hyi_why_fmt(why, HY_SCHEMA, machine->name, "input kind %u needs a plain name",
+                               (uint64_t)i);
+        }
+        hy_err err = kind->body == NULL ? HY_OK : hy_record_check(kind->body, why);
+        if (err == HY_OK && kind->reply != NULL) err = hy_record_check(kind->reply, why);
+        if (err != HY_OK) return err;
+    }
+    for (uint32_t i = 0; i < machine->action_count; i++) {
+        const hy_action_kind *kind = &machine->actions[i];
+        if (!machine_name_is_plain(kind->name)) {
+            return hyi_why_fmt(why, HY_SCHEMA, machine->name, "action kind %u needs a plain name",
+                               (uint64_t)i);
+        }
+        bool completes =
+            kind->completion < machine->input_count && machine->inputs[kind->completion].internal;
+        if (kind->tracked && !completes) {
+            return hy_why_set(why, HY_SCHEMA, kind->name,
+                              "a tracked action names an internal input kind as its completion");
+        }
+        hy_err err = kind->body == NULL ? HY_OK : hy_record_check(kind->body, why);
+        if (err != HY_OK) return err;
+    }
+    return HY_OK;
+}
+
+static bool machine_invariant_is_whole(const hy_machine *machine, const hy_invariant *invariant) {
+    bool table = hy_machine_table(machine, invariant->table) != NULL;
+    switch (invariant->kind) {
+    case HY_INVARIANT_ROW: return table && invariant->row != NULL;
+    case HY_INVARIANT_NEIGHBOUR:
+        return table && hy_machine_table(machine, invariant->table)->ordered &&
+               invariant->neighbour != NULL;
+    case HY_INVARIANT_REFERENCE:
+        return table && hy_machine_table(machine, invariant->target) != NULL &&
+               hy_machine_table(machine, invariant->target)->row->size <=
+                   HYI_REFERRED_ROW_BYTES_MAX &&
+               invariant->refer != NULL;
+    case HY_INVARIANT_STEP: return table && invariant->step != NULL;
+    case HY_INVARIANT_AGGREGATE:
+        return table && invariant->measure != NULL && invariant->sum != NULL;
+    case HY_INVARIANT_GLOBAL: return invariant->global != NULL;
+    }
+    return false;
+}
+
+static hy_err machine_check_invariants(const hy_machine *machine, hy_why *why) {
+    uint32_t sums = 0;
+    for (uint32_t i = 0; i < machine->invariant_count; i++) {
+        const hy_invariant *invariant = &machine->invariants[i];
+        sums += invariant->kind == HY_INVARIANT_AGGREGATE;
+        bool policy = invariant->policy >= HY_VETO && invariant->policy <= HY_REPORT;
+        if (!policy || !machine_invariant_is_whole(machine, invariant)) {
+            return hy_why_set(why, HY_SCHEMA, invariant->name,
+                              "the invariant lacks a policy, a table, or the function of its kind");
+        }
+    }
+    if (sums > HYI_SUMS_MAX) {
+        return hy_why_set(why, HY_SCHEMA, machine->name, "at most 32 aggregate invariants");
+    }
+    return HY_OK;
+}
+
+hy_err hy_machine_check(const hy_machine *machine, hy_why *why) {
+    if (!machine_name_is_plain(machine->name)) {
+        return hy_why_set(why, HY_SCHEMA, "machine", "the machine needs a name of small letters");
+    }
+    if (machine->step == NULL || machine->version == 0) {
+        return hy_why_set(why, HY_SCHEMA, machine->name,
+                          "a machine needs a step and a version from 1");
+    }
+    hy_err err = machine_check_tables(machine, why);
+    if (err == HY_OK) err = machine_check_kinds(machine, why);
+    if (err == HY_OK) err = machine_check_invariants(machine, why);
+    return err;
+}

@@ -1,0 +1,162 @@
+// rows.c - slots in slabs, found through a tree (ordered) or a hash index.
+//
+// Slabs are about 16 KiB, a power of two of slots each, so a slot number becomes an address with a
+// shift and a multiply, and addresses stay for as long as the row lives.
+
+#include "machine/rows.h"
+
+#include "base/memory.h"
+
+static const size_t ROWS_SLAB_BYTES = 16 * 1024;
+
+static size_t rows_slab_bytes(const hyi_rows *rows) {
+    size_t bytes = (size_t)rows->stride << rows->slab_shift;
+    return (bytes + HY_GUARD_PAGE - 1) / HY_GUARD_PAGE * HY_GUARD_PAGE;
+}
+
+hy_err hyi_rows_init(hyi_rows *rows, hy_mem *mem, hy_guard *guard, const hy_table *table,
+                     hy_why *why) {
+    *rows = (hyi_rows){ .mem = mem, .guard = guard, .free_slot = HYI_NO_SLOT };
+    hy_err err = hyi_layout_make(table, &rows->layout, why);
+    if (err != HY_OK) return err;
+    rows->ordered = table->ordered;
+    rows->rows_max = table->rows_max == 0 ? HY_ROWS_MAX_DEFAULT : table->rows_max;
+    rows->stride = (uint32_t)((sizeof(uint64_t) + rows->layout.row_size + 7) / 8 * 8);
+    while (((size_t)rows->stride << (rows->slab_shift + 1)) <= ROWS_SLAB_BYTES) {
+        rows->slab_shift++;
+    }
+    hyi_tree_init(&rows->tree, mem, 0);
+    rows->index = (hyi_index){ .mem = mem };
+    return HY_OK;
+}
+
+static void rows_free_blobs(hyi_rows *rows) {
+    if (rows->layout.blob_count == 0) return;
+    for (uint32_t slot = 0; slot < rows->slot_count; slot++) {
+        if (!hyi_rows_is_live(rows, slot)) continue;
+        uint8_t *row = hyi_rows_row(rows, slot);
+        for (uint32_t i = 0; i < rows->layout.blob_count; i++) {
+            hy_bytes *blob = hyi_blob_at(&rows->layout.blobs[i], row);
+            hy_mem_free(rows->mem, (void *)(uintptr_t)blob->ptr, blob->len);
+        }
+    }
+}
+
+void hyi_rows_deinit(hyi_rows *rows) {
+    if (rows->mem == NULL) return;
+    rows_free_blobs(rows);
+    for (uint32_t i = 0; i < rows->slab_count; i++) {
+        if (rows->guard != NULL) {
+            rows->guard->unmap(rows->guard, rows->slabs[i], rows_slab_bytes(rows));
+        } else {
+            hy_mem_free(rows->mem, rows->slabs[i], rows_slab_bytes(rows));
+        }
+    }
+    hy_mem_free(rows->mem, rows->slabs, rows->slab_room * sizeof(uint8_t *));
+    hyi_tree_deinit(&rows->tree);
+    hyi_index_deinit(&rows->index);
+    *rows = (hyi_rows){ 0 };
+}
+
+uint32_t hyi_rows_find(const hyi_rows *rows, hyi_key key) {
+    if (rows->ordered) return hyi_tree_get(&rows->tree, key); // HYI_NONE is HYI_NO_SLOT
+    uint32_t tag = hyi_index_tag(key);
+    uint32_t place = 0;
+    uint32_t slot = hyi_index_probe(&rows->index, tag, &place, true);
+    while (slot != UINT32_MAX) {
+        hyi_key other = hyi_layout_key(&rows->layout, hyi_rows_row(rows, slot));
+        if (other.lo == key.lo && other.hi == key.hi) return slot;
+        slot = hyi_index_probe(&rows->index, tag, &place, false);
+    }
+    return HYI_NO_SLOT;
+}
+
+static hy_err rows_add_slab(hyi_rows *rows) {
+    if (rows->slab_count == rows->slab_room) {
+        uint32_t room = rows->slab_room == 0 ? 8 : rows->slab_room * 2;
+        uint8_t **slabs = rows->mem->resize(
+            rows->mem, rows->slabs, rows->slab_room * sizeof(uint8_t *), room * sizeof(uint8_t *));
+        if (slabs == NULL) return HY_NOMEM;
+        rows->slabs = slabs;
+        rows->slab_room = room;
+    }
+    size_t bytes = rows_slab_bytes(rows);
+    uint8_t *slab = rows->guard != NULL ? rows->guard->map(rows->guard, bytes)
+                                        : hy_mem_alloc_zero(rows->mem, bytes);
+    if (slab == NULL) return HY_NOMEM;
+    if (rows->guard != NULL) rows->guard->protect(rows->guard, slab, bytes, false);
+    rows->slabs[rows->slab_count++] = slab;
+    return HY_OK;
+}
+
+static hy_err rows_take_slot(hyi_rows *rows, uint32_t *out_slot) {
+    if (rows->free_slot != HYI_NO_SLOT) {
+        *out_slot = rows->free_slot;
+        memcpy(&rows->free_slot, hyi_rows_row(rows, *out_slot), sizeof rows->free_slot);
+        return HY_OK;
+    }
+    if (rows->slot_count >> rows->slab_shift == rows->slab_count) {
+        hy_err err = rows_add_slab(rows);
+        if (err != HY_OK) return err;
+    }
+    *out_slot = rows->slot_count++;
+    return HY_OK;
+}
+
+static void rows_give_slot(hyi_rows *rows, uint32_t slot) {
+    hyi_rows_open(rows, slot);
+    memcpy(hyi_rows_row(rows, slot), &rows->free_slot, sizeof rows->free_slot);
+    *hyi_rows_mark(rows, slot) = 0;
+    hyi_rows_seal(rows, slot);
+    rows->free_slot = slot;
+}
+
+hy_err hyi_rows_add(hyi_rows *rows, hyi_key key, uint32_t *out_slot) {
+    if (rows->count >= rows->rows_max) return HY_LIMIT;
+    uint32_t slot = HYI_NO_SLOT;
+    hy_err err = rows_take_slot(rows, &slot);
+    if (err != HY_OK) return err;
+    err = rows->ordered ? hyi_tree_insert(&rows->tree, key, slot) : hyi_index_reserve(&rows->index);
+    if (err != HY_OK) {
+        rows_give_slot(rows, slot);
+        return err;
+    }
+    if (!rows->ordered) hyi_index_insert(&rows->index, hyi_index_tag(key), slot);
+    *out_slot = slot;
+    return HY_OK;
+}
+
+void hyi_rows_drop(hyi_rows *rows, uint32_t slot) {
+    HY_ASSERT(!hyi_rows_is_live(rows, slot));
+    hyi_key key = hyi_layout_key(&rows->layout, hyi_rows_row(rows, slot));
+    if (rows->ordered) {
+        uint32_t found = HYI_NO_SLOT;
+        HY_ASSERT(hyi_tree_erase(&rows->tree, key, &found));
+        HY_ASSERT(found == slot);
+    } else {
+        hyi_index_erase(&rows->index, hyi_index_tag(key), slot);
+    }
+    rows_give_slot(rows, slot);
+}
+
+static void rows_protect(const hyi_rows *rows, uint32_t slot, bool writable) {
+    uintptr_t first = (uintptr_t)hyi_rows_mark(rows, slot) / HY_GUARD_PAGE * HY_GUARD_PAGE;
+    uintptr_t end = (uintptr_t)hyi_rows_mark(rows, slot) + rows->stride;
+    size_t size = (end - first + HY_GUARD_PAGE - 1) / HY_GUARD_PAGE * HY_GUARD_PAGE;
+    rows->guard->protect(rows->guard, (void *)first, size, writable);
+}
+
+void hyi_rows_open(const hyi_rows *rows, uint32_t slot) {
+    if (rows->guard != NULL) rows_protect(rows, slot, true);
+}
+
+void hyi_rows_seal(const hyi_rows *rows, uint32_t slot) {
+    if (rows->guard != NULL) rows_protect(rows, slot, false);
+}
+
+void hyi_rows_set_mark(hyi_rows *rows, uint32_t slot, uint64_t mark) {
+    uint64_t *at = hyi_rows_mark(rows, slot);
+    if ((*at & HYI_MARK_LIVE) != 0) rows->count--;
+    if ((mark & HYI_MARK_LIVE) != 0) rows->count++;
+    *at = mark;
+}

@@ -1,0 +1,89 @@
+// state.h - the inside of hy_state and hy_txn.                  Room: machine. Includes: base
+// schema. Threads: one owner.
+#ifndef HYI_MACHINE_STATE_H
+#define HYI_MACHINE_STATE_H
+
+#include <hypha/machine.h>
+#include "machine/undo.h"
+
+struct hy_txn {
+    hy_state *state;
+    const hy_input *input;
+    hy_err failed; // the first failure; sticks
+    uint32_t rejection;
+    uint64_t random;
+    hy_bytes reply; // in the state's step arena
+    bool replied;
+};
+
+struct hy_state {
+    hy_mem *mem;
+    const hy_machine *machine;
+    hy_state_options options;
+    hyi_rows *tables[HY_TABLE_NUMBERS]; // NULL where there is none
+
+    uint64_t step; // number of the step under way or done last; marks rows
+    uint64_t seq, digest, chain;
+    int64_t sums[HYI_SUMS_MAX]; // of the aggregate invariants, in their order
+    uint64_t accepted;          // steps since birth: paces the global invariants
+    const char *halted_by;      // the invariant, or NULL
+
+    hyi_undo undo;
+    uint64_t last_first, last_end; // entries of the last accepted step, for hy_state_change
+
+    hy_arena arena; // of one step: decoded bodies, actions, replies
+    hy_buf scratch; // encodings on their way into the arena
+    hy_buf entry;   // the last step's journal entry
+    hy_action actions[HY_ACTIONS_PER_STEP];
+    uint32_t action_count;
+
+    bool stepping; // a step function is running
+    hy_txn txn;
+};
+
+static inline const hy_state *hyi_state_of(const hy_view *view) {
+    return (const void *)view;
+}
+static inline const hy_view *hyi_view_of(const hy_state *state) {
+    return (const void *)state;
+}
+
+static inline hyi_rows *hyi_state_rows(const hy_state *state, uint32_t table) {
+    HY_ASSERT(table < HY_TABLE_NUMBERS && state->tables[table] != NULL);
+    return state->tables[table];
+}
+
+// Answers are remembered beside the state: they are not part of what a refusal must leave
+// unchanged.
+static inline bool hyi_table_is_digested(uint32_t table) {
+    return table != HY_ANSWER && table != HY_ANSWER_ORDER;
+}
+
+// txn.c: the only ways a row changes inside a step.
+void *hyi_txn_touch(hy_txn *txn, uint32_t table, uint32_t slot); // logs once a step; NULL: failed
+void hyi_txn_fail(hy_txn *txn, hy_err err);
+
+// revoke.c: how a step's log ends.
+void hyi_undo_begin(hy_state *state);  // a new step number, an empty log
+void hyi_undo_cancel(hy_state *state); // rolls the step under way back
+HY_CHECKED hy_err hyi_undo_keep(hy_state *state, const hyi_undo_step *step); // HY_NOMEM
+
+// What the entry did to its row: as it was and as it is; NULL where there was or is none.
+hy_change hyi_undo_change(const hy_state *state, const hyi_undo_entry *entry);
+
+// invariant.c: over the rows the step under way touched. HY_OK, HY_INVARIANT with the one that
+// failed. A broken one with policy HY_REPORT is named and the check goes on.
+hy_err hyi_invariants_check_touched(hy_state *state, const hy_invariant **out_broken);
+// Keeps the aggregate sums right for one changed row.
+void hyi_invariants_count(hy_state *state, uint32_t table, const void *before, const void *after);
+
+// answer.c: remembered idempotency keys.
+const hy_answer_row *hyi_answer_find(const hy_state *state, hy_bytes key);
+void hyi_answer_file(hy_txn *txn, uint64_t body_digest, hy_err err); // fails the txn if it cannot
+uint64_t hyi_answer_body_digest(hy_state *state, const hy_input *input); // 0: no memory
+
+// entry.c
+HY_CHECKED hy_err hyi_entry_build(hy_state *state, const hy_input *input, hy_err err,
+                                  uint64_t digest, uint64_t chain);
+
+#endif

@@ -1,0 +1,240 @@
+// txn.c - what a step may do: every write is logged here first, or it does not happen.
+//
+// The first failure sticks (txn->failed): later calls do nothing, and the step is rolled back
+// whatever it returns. So a step needs no check after each write, and a forgotten one cannot do
+// harm.
+
+#include "machine/state.h"
+
+#include "base/memory.h"
+#include "base/rng.h"
+
+const hy_view *hy_txn_view(const hy_txn *txn) {
+    return hyi_view_of(txn->state);
+}
+const hy_input *hy_txn_input(const hy_txn *txn) {
+    return txn->input;
+}
+hy_err hy_txn_failed(const hy_txn *txn) {
+    return txn->failed;
+}
+uint64_t hy_txn_random(hy_txn *txn) {
+    return hyi_splitmix64(&txn->random);
+}
+
+void hyi_txn_fail(hy_txn *txn, hy_err err) {
+    if (txn->failed == HY_OK) txn->failed = err;
+}
+
+void *hy_txn_alloc(hy_txn *txn, size_t size) {
+    void *ptr = hy_arena_alloc(&txn->state->arena, size);
+    if (ptr == NULL) {
+        hyi_txn_fail(txn, HY_NOMEM);
+        return NULL;
+    }
+    memset(ptr, 0, size);
+    return ptr;
+}
+
+// ---- the log ----
+
+static hyi_undo_entry *txn_log(hy_txn *txn, uint32_t table, uint64_t old_mark) {
+    hy_state *state = txn->state;
+    if (state->undo.entries.count >= state->options.undo_rows_max) {
+        hyi_txn_fail(txn, HY_LIMIT);
+        return NULL;
+    }
+    hyi_undo_entry *entry = hyi_queue_push(&state->undo.entries, 1);
+    if (entry == NULL) {
+        hyi_txn_fail(txn, HY_NOMEM);
+        return NULL;
+    }
+    *entry = (hyi_undo_entry){ .table = table, .old_mark = old_mark };
+    return entry;
+}
+
+static void txn_unlog(hy_state *state) {
+    hyi_queue_cut(&state->undo.entries, hyi_queue_end(&state->undo.entries) - 1);
+}
+
+void *hyi_txn_touch(hy_txn *txn, uint32_t table, uint32_t slot) {
+    hy_state *state = txn->state;
+    hyi_rows *rows = state->tables[table];
+    uint64_t mark = *hyi_rows_mark(rows, slot);
+    void *row = hyi_rows_row(rows, slot);
+    if (mark >> 1 == state->step) return row;
+
+    hyi_undo_entry *entry = txn_log(txn, table, mark);
+    if (entry == NULL) return NULL;
+    size_t size = (rows->layout.row_size + 7u) & ~(size_t)7;
+    uint64_t position = hyi_queue_end(&state->undo.bytes);
+    void *old = hyi_queue_push(&state->undo.bytes, size);
+    if (old == NULL) {
+        txn_unlog(state);
+        hyi_txn_fail(txn, HY_NOMEM);
+        return NULL;
+    }
+    entry->slot = slot;
+    entry->bytes = position;
+    memcpy(old, row, rows->layout.row_size);
+    hyi_rows_open(rows, slot);
+    *hyi_rows_mark(rows, slot) = HYI_MARK(state->step, mark & HYI_MARK_LIVE);
+    return row;
+}
+
+// ---- blobs ----
+
+static bool txn_log_blob(hy_txn *txn, const uint8_t *ptr, size_t size, bool made) {
+    if (size == 0) return true;
+    hyi_undo_blob *blob = hyi_queue_push(&txn->state->undo.blobs, 1);
+    if (blob == NULL) {
+        hyi_txn_fail(txn, HY_NOMEM);
+        return false;
+    }
+    *blob = (hyi_undo_blob){ .ptr = (uint8_t *)(uintptr_t)ptr, .size = size, .made = made };
+    return true;
+}
+
+static bool txn_put_blob(hy_txn *txn, hy_bytes *member, hy_bytes value) {
+    hy_bytes copy = { NULL, 0 };
+    if (value.len > 0) {
+        uint8_t *ptr = hy_mem_alloc(txn->state->mem, value.len);
+        if (ptr == NULL) {
+            hyi_txn_fail(txn, HY_NOMEM);
+            return false;
+        }
+        memcpy(ptr, value.ptr, value.len);
+        copy = (hy_bytes){ ptr, value.len };
+        if (!txn_log_blob(txn, ptr, value.len, true)) {
+            hy_mem_free(txn->state->mem, ptr, value.len);
+            return false;
+        }
+    }
+    if (!txn_log_blob(txn, member->ptr, member->len, false)) return false;
+    *member = copy;
+    return true;
+}
+
+// ---- rows ----
+
+static uint32_t txn_find_live(const hyi_rows *rows, const void *key_row) {
+    uint32_t slot = hyi_rows_find(rows, hyi_layout_key(&rows->layout, key_row));
+    return slot != HYI_NO_SLOT && hyi_rows_is_live(rows, slot) ? slot : HYI_NO_SLOT;
+}
+
+// A slot for a new row with this key: its own, or the one where a dead row with that key still
+// lies.
+static void *txn_claim(hy_txn *txn, uint32_t table, hyi_key key, uint32_t *out_slot) {
+    hyi_rows *rows = txn->state->tables[table];
+    uint32_t slot = hyi_rows_find(rows, key);
+    if (slot != HYI_NO_SLOT) {
+        *out_slot = slot;
+        if (!hyi_rows_is_live(rows, slot)) return hyi_txn_touch(txn, table, slot);
+        hyi_txn_fail(txn, HY_EXISTS);
+        return NULL;
+    }
+    hyi_undo_entry *entry = txn_log(txn, table, 0);
+    if (entry == NULL) return NULL;
+    hy_err err = hyi_rows_add(rows, key, &slot);
+    if (err != HY_OK) {
+        txn_unlog(txn->state);
+        hyi_txn_fail(txn, err);
+        return NULL;
+    }
+    entry->slot = slot;
+    *out_slot = slot;
+    hyi_rows_open(rows, slot);
+    return hyi_rows_row(rows, slot);
+}
+
+void *hy_row_insert(hy_txn *txn, uint32_t table, const void *row) {
+    hyi_rows *rows = hyi_state_rows(txn->state, table);
+    if (txn->failed != HY_OK) return NULL;
+    uint32_t slot = HYI_NO_SLOT;
+    uint8_t *place = txn_claim(txn, table, hyi_layout_key(&rows->layout, row), &slot);
+    if (place == NULL) return NULL;
+
+    // Whole before the first blob is copied, so that a failure half-way leaves a row to roll back.
+    const hyi_layout *layout = &rows->layout;
+    memcpy(place, row, layout->row_size);
+    for (uint32_t i = 0; i < layout->blob_count; i++) {
+        *hyi_blob_at(&layout->blobs[i], place) = (hy_bytes){ NULL, 0 };
+    }
+    hyi_rows_set_mark(rows, slot, HYI_MARK(txn->state->step, true));
+    for (uint32_t i = 0; i < layout->blob_count; i++) {
+        hy_bytes value = hyi_blob_of(&layout->blobs[i], row);
+        if (!txn_put_blob(txn, hyi_blob_at(&layout->blobs[i], place), value)) return NULL;
+    }
+    return place;
+}
+
+void *hy_row_update(hy_txn *txn, uint32_t table, const void *key_row) {
+    hyi_rows *rows = hyi_state_rows(txn->state, table);
+    if (txn->failed != HY_OK) return NULL;
+    uint32_t slot = txn_find_live(rows, key_row);
+    return slot == HYI_NO_SLOT ? NULL : hyi_txn_touch(txn, table, slot);
+}
+
+bool hy_row_set_bytes(hy_txn *txn, uint32_t table, void *row, size_t offset, hy_bytes value) {
+    hyi_rows *rows = hyi_state_rows(txn->state, table);
+    if (txn->failed != HY_OK || row == NULL) return false;
+    HY_ASSERT(((const uint64_t *)row)[-1] >> 1 == txn->state->step); // from insert or update
+    const hyi_blob_member *member = NULL;
+    for (uint32_t i = 0; i < rows->layout.blob_count && member == NULL; i++) {
+        if (rows->layout.blobs[i].offset == offset) member = &rows->layout.blobs[i];
+    }
+    HY_ASSERT(member != NULL); // `offset` must be that of a str or bytes member
+    if (member->has_offset != HYI_NO_OFFSET) ((uint8_t *)row)[member->has_offset] = 1;
+    hy_bytes *at = hyi_blob_at(member, row);
+    return hy_bytes_equal(*at, value) || txn_put_blob(txn, at, value);
+}
+
+bool hy_row_delete(hy_txn *txn, uint32_t table, const void *key_row) {
+    hyi_rows *rows = hyi_state_rows(txn->state, table);
+    if (txn->failed != HY_OK) return false;
+    uint32_t slot = txn_find_live(rows, key_row);
+    if (slot == HYI_NO_SLOT) return false;
+    void *row = hyi_txn_touch(txn, table, slot);
+    if (row == NULL) return false;
+    for (uint32_t i = 0; i < rows->layout.blob_count; i++) {
+        const hy_bytes *blob = hyi_blob_at(&rows->layout.blobs[i], row);
+        if (!txn_log_blob(txn, blob->ptr, blob->len, false)) return false;
+    }
+    hyi_rows_set_mark(rows, slot, HYI_MARK(txn->state->step, false));
+    return true;
+}
+
+uint64_t hy_row_next_id(hy_txn *txn, uint32_t table) {
+    if (txn->failed != HY_OK) return 0;
+    hy_counter_row *counter =
+        hy_row_update(txn, HY_COUNTER, &(hy_counter_row){ .of_table = table });
+    if (counter == NULL && txn->failed == HY_OK) {
+        counter = hy_row_insert(txn, HY_COUNTER, &(hy_counter_row){ .of_table = table, .next = 1 });
+    }
+    return counter == NULL ? 0 : counter->next++;
+}
+
+// ---- answers to the caller ----
+
+hy_err hy_reject(hy_txn *txn, uint32_t code) {
+    HY_ASSERT(code > 0 && code < txn->state->machine->rejection_count);
+    txn->rejection = code;
+    return HY_REJECT;
+}
+
+hy_err hy_reply(hy_txn *txn, const void *reply) {
+    const hy_record *record = txn->state->machine->inputs[txn->input->kind].reply;
+    HY_ASSERT(record != NULL);
+    if (txn->failed != HY_OK) return txn->failed;
+    hy_buf *scratch = &txn->state->scratch;
+    hy_buf_clear(scratch);
+    hy_err err = hy_wire_encode(record, reply, scratch);
+    bool copied = false;
+    if (err == HY_OK) {
+        txn->reply = hy_arena_copy(&txn->state->arena, hy_buf_bytes(scratch), &copied);
+        if (!copied) err = HY_NOMEM;
+    }
+    if (err != HY_OK) hyi_txn_fail(txn, err);
+    txn->replied = err == HY_OK;
+    return err;
+}

@@ -1,0 +1,17 @@
+// undo.c - the queues' lives. What is done with them is in txn.c (logging) and revoke.c.
+
+#include "machine/undo.h"
+
+void hyi_undo_init(hyi_undo *undo, hy_mem *mem) {
+    hyi_queue_init(&undo->steps, mem, sizeof(hyi_undo_step));
+    hyi_queue_init(&undo->entries, mem, sizeof(hyi_undo_entry));
+    hyi_queue_init(&undo->bytes, mem, 1);
+    hyi_queue_init(&undo->blobs, mem, sizeof(hyi_undo_blob));
+}
+
+void hyi_undo_deinit(hyi_undo *undo) {
+    hyi_queue_deinit(&undo->steps);
+    hyi_queue_deinit(&undo->entries);
+    hyi_queue_deinit(&undo->bytes);
+    hyi_queue_deinit(&undo->blobs);
+}
