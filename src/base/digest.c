@@ -42,34 +42,17 @@ static inline uint64_t digest_read64(const uint8_t *p) {
 }
 #endif
 
-// wasm32 knows __int128 but calls a library for its product; four 32-bit products give the same.
-#if defined(__SIZEOF_INT128__) && !defined(__wasm__)
-static inline uint64_t digest_fold(uint64_t a, uint64_t b) {
-    unsigned __int128 product = (unsigned __int128)a * b;
-    return ((uint64_t)product ^ a) + ((uint64_t)(product >> 64) ^ b);
-}
-#else
-static inline uint64_t digest_fold(uint64_t a, uint64_t b) {
-    uint64_t a_lo = (uint32_t)a, a_hi = a >> 32, b_lo = (uint32_t)b, b_hi = b >> 32;
-    uint64_t lo_lo = a_lo * b_lo, cross = a_hi * b_lo;
-    uint64_t middle = (lo_lo >> 32) + (uint32_t)cross + a_lo * b_hi;
-    uint64_t lo = middle << 32 | (uint32_t)lo_lo;
-    uint64_t hi = a_hi * b_hi + (cross >> 32) + (middle >> 32);
-    return (lo ^ a) + (hi ^ b);
-}
-#endif
-
 // 17 to 64 bytes: one fold for each 16, the last one overlapping.
 static inline uint64_t digest_middle(uint64_t seed, const uint8_t *p, size_t size) {
-    uint64_t hash = digest_fold(digest_read64(p) ^ DIGEST_A, digest_read64(p + 8) ^ seed);
+    uint64_t hash = hyi_digest_fold(digest_read64(p) ^ DIGEST_A, digest_read64(p + 8) ^ seed);
     if (size > 32) {
-        hash ^= digest_fold(digest_read64(p + 16) ^ DIGEST_B, digest_read64(p + 24) ^ seed);
+        hash ^= hyi_digest_fold(digest_read64(p + 16) ^ DIGEST_B, digest_read64(p + 24) ^ seed);
         if (size > 48) {
-            hash += digest_fold(digest_read64(p + 32) ^ DIGEST_C, digest_read64(p + 40) ^ seed);
+            hash += hyi_digest_fold(digest_read64(p + 32) ^ DIGEST_C, digest_read64(p + 40) ^ seed);
         }
     }
     const uint8_t *last = p + size - 16;
-    return hash + digest_fold(digest_read64(last) ^ DIGEST_D, digest_read64(last + 8) ^ ~seed);
+    return hash + hyi_digest_fold(digest_read64(last) ^ DIGEST_D, digest_read64(last + 8) ^ ~seed);
 }
 
 // More than 64 bytes: blocks of four lanes, then what is left (1 to 64 bytes) by its last 64 bytes.
@@ -77,14 +60,14 @@ static uint64_t digest_long(uint64_t seed, const uint8_t *p, size_t size) {
     uint64_t a = seed, b = seed ^ DIGEST_B, c = seed ^ DIGEST_C, d = seed ^ DIGEST_D;
     const uint8_t *last = p + size - 64;
     for (;;) {
-        a = digest_fold(digest_read64(p) ^ DIGEST_A, digest_read64(p + 8) ^ a);
-        b = digest_fold(digest_read64(p + 16) ^ DIGEST_B, digest_read64(p + 24) ^ b);
-        c = digest_fold(digest_read64(p + 32) ^ DIGEST_C, digest_read64(p + 40) ^ c);
-        d = digest_fold(digest_read64(p + 48) ^ DIGEST_D, digest_read64(p + 56) ^ d);
+        a = hyi_digest_fold(digest_read64(p) ^ DIGEST_A, digest_read64(p + 8) ^ a);
+        b = hyi_digest_fold(digest_read64(p + 16) ^ DIGEST_B, digest_read64(p + 24) ^ b);
+        c = hyi_digest_fold(digest_read64(p + 32) ^ DIGEST_C, digest_read64(p + 40) ^ c);
+        d = hyi_digest_fold(digest_read64(p + 48) ^ DIGEST_D, digest_read64(p + 56) ^ d);
         if (p == last) break;
         p = (size_t)(last - p) < 64 ? last : p + 64;
     }
-    return digest_fold(a ^ DIGEST_E, b) + digest_fold(c ^ DIGEST_F, d);
+    return hyi_digest_fold(a ^ DIGEST_E, b) + hyi_digest_fold(c ^ DIGEST_F, d);
 }
 
 // 16 bytes and less: at most two words, overlapping, in one fold.
@@ -99,14 +82,14 @@ static inline uint64_t digest_short(uint64_t seed, const uint8_t *p, size_t size
     } else if (size > 0) {
         a = (uint64_t)p[0] << 16 | (uint64_t)p[size / 2] << 8 | p[size - 1];
     }
-    return digest_fold(a ^ DIGEST_A, b ^ DIGEST_B ^ seed);
+    return hyi_digest_fold(a ^ DIGEST_A, b ^ DIGEST_B ^ seed);
 }
 
 static inline uint64_t digest_of(uint64_t seed, const uint8_t *p, size_t size) {
     uint64_t hash = size <= 16   ? digest_short(seed, p, size)
                     : size <= 64 ? digest_middle(seed, p, size)
                                  : digest_long(seed, p, size);
-    return digest_fold(hash ^ DIGEST_E, seed ^ DIGEST_F ^ size);
+    return hyi_digest_fold(hash ^ DIGEST_E, seed ^ DIGEST_F ^ size);
 }
 
 uint64_t hyi_digest(uint64_t seed, const void *ptr, size_t size) {
@@ -116,10 +99,6 @@ uint64_t hyi_digest(uint64_t seed, const void *ptr, size_t size) {
 hyi_wide_digest hyi_digest128(uint64_t seed, const void *ptr, size_t size) {
     return (hyi_wide_digest){ .hi = digest_of(seed, (const uint8_t *)ptr, size),
                               .lo = digest_of(seed + DIGEST_B, (const uint8_t *)ptr, size) };
-}
-
-uint64_t hyi_digest_pair(uint64_t a, uint64_t b) {
-    return digest_fold(digest_fold(a ^ DIGEST_A, b ^ DIGEST_B) ^ DIGEST_C, DIGEST_D);
 }
 
 uint64_t hyi_fnv1a(uint64_t hash, const void *ptr, size_t size) {

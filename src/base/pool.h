@@ -9,8 +9,7 @@
 #define HYI_BASE_POOL_H
 
 #include <hypha/base.h>
-
-#define HYI_NONE UINT32_MAX // no index, no value
+#include "base/key.h"
 
 typedef struct hyi_pool {
     hy_mem *mem;

@@ -87,12 +87,8 @@ static inline uint32_t tree_rank_in_inner(const hyi_key keys[TREE_INNER_WIDTH], 
     return block * TREE_BLOCK + tree_rank_in_block(keys + (size_t)block * TREE_BLOCK, key);
 }
 
-static inline bool tree_key_equal(hyi_key a, hyi_key b) {
-    return ((a.hi ^ b.hi) | (a.lo ^ b.lo)) == 0;
-}
-
 static bool tree_leaf_has(const tree_leaf *leaf, uint32_t index, hyi_key key) {
-    return index < leaf->count && tree_key_equal(leaf->keys[index], key);
+    return index < leaf->count && hyi_key_equal(leaf->keys[index], key);
 }
 
 void hyi_tree_init(hyi_tree *tree, hy_mem *mem, uint32_t count_max) {
@@ -520,7 +516,7 @@ static void tree_check_leaf(tree_check *check, const tree_leaf *leaf, const hyi_
         HY_ASSERT(HY_IMPLIES(bound, hyi_key_compare(leaf->keys[i], *bound) <= 0));
     }
     for (uint32_t i = leaf->count; i < TREE_LEAF_WIDTH; i++)
-        HY_ASSERT(tree_key_equal(leaf->keys[i], tree_key_max));
+        HY_ASSERT(hyi_key_equal(leaf->keys[i], tree_key_max));
     check->last_leaf = leaf;
     check->leaf_count++;
     check->entry_count += leaf->count;
@@ -538,7 +534,7 @@ static void tree_check_node(tree_check *check, const void *node, uint32_t height
     HY_ASSERT(inner->count > 0);
     HY_ASSERT(inner->count <= TREE_INNER_WIDTH);
     for (uint32_t i = inner->count - 1; i < TREE_INNER_WIDTH; i++)
-        HY_ASSERT(tree_key_equal(inner->keys[i], tree_key_max));
+        HY_ASSERT(hyi_key_equal(inner->keys[i], tree_key_max));
     check->inner_count++;
     for (uint32_t i = 0; i < inner->count; i++) {
         bool is_last = i + 1 == inner->count;

@@ -1,5 +1,5 @@
-// tree.h - an ordered map from 128-bit keys to u32 values.    Room: base. Includes: base/pool.h.
-// Threads: one owner. Ownership: the tree owns its nodes; keys and values are copied.
+// tree.h - an ordered map from 128-bit keys to u32 values.    Room: base. Includes: base/key.h,
+// pool.h. Threads: one owner. Ownership: the tree owns its nodes; keys and values are copied.
 // Limits: count_max entries, declared at birth. Memory of erased entries is reused, and goes back
 // at deinit. A cursor is a plain value; any insert or erase makes all cursors of the tree
 // worthless.
@@ -9,11 +9,8 @@
 #define HYI_BASE_TREE_H
 
 #include <hypha/base.h>
+#include "base/key.h"
 #include "base/pool.h"
-
-typedef struct hyi_key {
-    uint64_t hi, lo; // compared as one 128-bit number
-} hyi_key;
 
 typedef struct hyi_tree {
     hyi_pool leaves, inners;
@@ -55,11 +52,5 @@ bool hyi_tree_prev(hyi_tree_cursor *cursor, hyi_key *out_key, uint32_t *out_valu
 
 // Checks every invariant of tree.c the slow way; asserts inside and returns true.
 bool hyi_tree_holds(const hyi_tree *tree);
-
-// -1, 0, 1.
-static inline int hyi_key_compare(hyi_key a, hyi_key b) {
-    if (a.hi != b.hi) return a.hi < b.hi ? -1 : 1;
-    return a.lo == b.lo ? 0 : a.lo < b.lo ? -1 : 1;
-}
 
 #endif
