@@ -193,8 +193,8 @@ HY_API const void *hy_cursor_prev(hy_cursor *cursor); // ordered tables only; or
 // A 128-bit id for a text, the same everywhere and for ever: text keys become ids.
 HY_API hy_id hy_text_id(hy_bytes text);
 
-// ---- writing, inside a step
-// ----------------------------------------------------------------------- The first failure (a
+// ---- writing, inside a step -------------------------------------------------------------------
+// The first failure (a
 // limit, no memory) sticks to the transaction: later writes do nothing and return NULL, and the
 // step is refused whatever it returns. So a step may write first and look once.
 
@@ -232,8 +232,8 @@ HY_API uint64_t hy_action_at(hy_txn *txn, uint32_t input_kind, hy_ns due, const 
 HY_API bool hy_action_cancel(hy_txn *txn, uint64_t action_id);
 HY_API bool hy_action_is_pending(const hy_view *view, uint64_t action_id);
 
-// ---- the runtime's own tables
-// ----------------------------------------------------------------------- They have fixed numbers
+// ---- the runtime's own tables -----------------------------------------------------------------
+// They have fixed numbers
 // behind the machine's own (which may grow), and are stored, loaded and shown like them. The ledger
 // holds every tracked action and timer that has no completion yet.
 
@@ -358,8 +358,8 @@ HY_API HY_CHECKED hy_err hy_state_loaded(hy_state *state, uint64_t seq, uint64_t
                                          uint64_t chain, hy_why *why);
 HY_API HY_CHECKED hy_err hy_state_load_entry(hy_state *state, hy_bytes entry, hy_why *why);
 
-// ---- the journal
-// ------------------------------------------------------------------------------------ One entry:
+// ---- the journal ------------------------------------------------------------------------------
+// One entry:
 // what came in, what was answered, which rows changed, what was emitted, the digests.
 
 #define HY_ENTRY_CHANGE(F)                                                                         \
@@ -399,8 +399,8 @@ HY_API HY_CHECKED hy_err hy_entry_decode(hy_bytes bytes, hy_arena *arena, hy_ent
 // the entry says: HY_NONDETERMINISTIC names the first difference in `why`.
 HY_API HY_CHECKED hy_err hy_state_replay(hy_state *state, const hy_entry *entry, hy_why *why);
 
-// ---- the store's port
-// --------------------------------------------------------------------------------- What a driver
+// ---- the store's port -------------------------------------------------------------------------
+// What a driver
 // must offer so that a machine survives. Drivers live in `store`; all calls may block and come from
 // one thread at a time.
 

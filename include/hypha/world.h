@@ -86,9 +86,9 @@ struct hy_work {
 HY_API HY_CHECKED hy_err hy_world_work(hy_world *world, hy_work *work); // HY_LIMIT, HY_CLOSED
 
 // ---- files ------------------------------------------------------------------------------------
-// Blocking
-// and positional; call them from work. Errors: HY_NOT_FOUND, HY_IO, HY_DISK_FULL, HY_READ_ONLY,
-// HY_LOCKED, HY_NOMEM, HY_LIMIT (descriptors); `why` has the path and the system's words.
+// Blocking and positional; call them from work. Errors: HY_NOT_FOUND, HY_IO, HY_DISK_FULL,
+// HY_READ_ONLY, HY_LOCKED, HY_NOMEM, HY_LIMIT (descriptors); `why` has the path and the system's
+// words.
 
 typedef struct hy_file hy_file;
 
@@ -209,8 +209,8 @@ typedef struct hy_sim_event {
 } hy_sim_event;
 HY_API bool hy_sim_log_next(const hy_world *world, uint64_t *cursor, hy_sim_event *out_event);
 
-// ---- pages that can be write-protected
-// --------------------------------------------------------------- What hypha/machine.h asks of a
+// ---- pages that can be write-protected --------------------------------------------------------
+// What hypha/machine.h asks of a
 // test's world: a write that was not logged then faults, and a handler prints the stack. `world`
 // may not know `machine`, so the port itself is declared in hypha/base.h.
 HY_API hy_guard *hy_guard_pages(void); // one for the process, never freed
