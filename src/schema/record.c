@@ -13,6 +13,7 @@
 
 static bool reach_add_record(hyi_reach *reach, const hy_record *record);
 static bool reach_add_enum(hyi_reach *reach, const hy_enum *values);
+static bool reach_waits(const hyi_reach *sorted, const hy_record *record);
 static uint64_t record_digest_one(uint64_t hash, const hyi_reach *reach, const hy_record *record);
 static uint64_t record_digest_enum(uint64_t hash, const hy_enum *values);
 
@@ -69,6 +70,32 @@ hy_err hyi_reach_from(hyi_reach *out_reach, const hy_record *const *records, siz
         }
     }
     return HY_OK;
+}
+
+// Takes the first record that names no untaken one, again and again; in a circle simply the first.
+void hyi_reach_sort(hyi_reach *reach) {
+    hyi_reach sorted = { .record_count = 0 };
+    while (sorted.record_count < reach->record_count) {
+        const hy_record *first = NULL, *ready = NULL;
+        for (uint32_t i = 0; i < reach->record_count && ready == NULL; i++) {
+            const hy_record *record = reach->records[i];
+            if (hyi_reach_record(&sorted, record) != HYI_REACH_MAX) continue;
+            if (first == NULL) first = record;
+            if (!reach_waits(&sorted, record)) ready = record;
+        }
+        sorted.records[sorted.record_count++] = ready != NULL ? ready : first;
+    }
+    memcpy(reach->records, sorted.records, sorted.record_count * sizeof sorted.records[0]);
+}
+
+static bool reach_waits(const hyi_reach *sorted, const hy_record *record) {
+    const hy_field *fields = hy_record_fields(record);
+    for (uint32_t i = 0; i < record->field_count; i++) {
+        const hy_record *of = fields[i].of;
+        if (of == NULL || of == record) continue;
+        if (hyi_reach_record(sorted, of) == HYI_REACH_MAX) return true;
+    }
+    return false;
 }
 
 uint32_t hyi_reach_record(const hyi_reach *reach, const hy_record *record) {

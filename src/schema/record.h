@@ -8,6 +8,7 @@
 #define HYI_NAME_MAX 63   // characters of a record's, field's or enum's name
 #define HYI_REACH_MAX 256 // records, and enums, that one call may meet
 #define HYI_RECORD_SIZE_MAX (1u << 20)
+#define HYI_ENUM_VALUES_MAX 1024
 
 // The field with that number or name, or NULL. Number 0 finds the unknown fields.
 const hy_field *hyi_record_field(const hy_record *record, uint32_t number);
@@ -33,6 +34,12 @@ typedef struct hyi_reach {
 // HY_LIMIT past HYI_REACH_MAX; then `out_reach` holds the first of them.
 HY_CHECKED hy_err hyi_reach_from(hyi_reach *out_reach, const hy_record *const *records,
                                  size_t count);
+
+// Puts each record behind those that its fields name; a circle is begun where it was met first.
+void hyi_reach_sort(hyi_reach *reach);
+
+// What hy_record_check does, for all of them at once. HY_SCHEMA.
+HY_CHECKED hy_err hyi_reach_check(const hyi_reach *reach, hy_why *why);
 
 // The place in `reach`, or HYI_REACH_MAX.
 uint32_t hyi_reach_record(const hyi_reach *reach, const hy_record *record);

@@ -34,16 +34,20 @@ hy_err hy_record_check(const hy_record *record, hy_why *why) {
     if (hyi_reach_from(&reach, &record, 1) != HY_OK) {
         return check_refuse(why, record->name, "", "it reaches more than 256 records or enums");
     }
-    for (uint32_t i = 0; i < reach.record_count; i++) {
-        hy_err err = check_record(reach.records[i], why);
+    return hyi_reach_check(&reach, why);
+}
+
+hy_err hyi_reach_check(const hyi_reach *reach, hy_why *why) {
+    for (uint32_t i = 0; i < reach->record_count; i++) {
+        hy_err err = check_record(reach->records[i], why);
         if (err != HY_OK) return err;
     }
-    for (uint32_t i = 0; i < reach.enum_count; i++) {
-        hy_err err = check_enum(reach.enums[i], why);
+    for (uint32_t i = 0; i < reach->enum_count; i++) {
+        hy_err err = check_enum(reach->enums[i], why);
         if (err != HY_OK) return err;
     }
-    hy_err err = check_names(&reach, why);
-    return err != HY_OK ? err : check_depth(&reach, why);
+    hy_err err = check_names(reach, why);
+    return err != HY_OK ? err : check_depth(reach, why);
 }
 
 // A name that C, .proto, SQL and JSON can carry without quotes.
@@ -124,6 +128,9 @@ static const char *check_field_form(const hy_record *record, const hy_field *fie
     if (field->type == HY_TYPE_UNKNOWN && (!plain || record->is_union)) {
         return "unknown fields are kept once, in a record";
     }
+    if (record->is_union && check_texts_equal(field->name, "which")) {
+        return "`which` is the name of the tag";
+    }
     return record->is_union && !plain ? "a member of a union is neither a list nor an option"
                                       : NULL;
 }
@@ -173,7 +180,9 @@ static hy_err check_enum(const hy_enum *values, hy_why *why) {
     if (!check_name_is_plain(values->name)) {
         return check_refuse(why, "", "", "the name of an enum is not a plain word");
     }
-    if (values->value_count == 0) return check_refuse(why, values->name, "", "it has no values");
+    if (values->value_count == 0 || values->value_count > HYI_ENUM_VALUES_MAX) {
+        return check_refuse(why, values->name, "", "it has no values, or more than 1024");
+    }
     for (uint32_t i = 0; i < values->value_count; i++) {
         const hy_enum_value *value = &values->values[i];
         if (!check_name_is_plain(value->constant) || !check_label_is_printable(value->label)) {

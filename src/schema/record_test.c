@@ -134,6 +134,9 @@ static hy_err a_union_holds_plain_members_only(hy_mem *mem) {
     CHECK_ERR(hy_record_check(&probe, NULL), HY_SCHEMA);
     field.label = HY_REPEATED;
     CHECK_ERR(hy_record_check(&probe, NULL), HY_SCHEMA);
+    field.label = HY_SINGLE;
+    field.name = "which"; // the tag is called so
+    CHECK_ERR(hy_record_check(&probe, NULL), HY_SCHEMA);
     return HY_OK;
 }
 

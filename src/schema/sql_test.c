@@ -118,8 +118,8 @@ HY_RECORD_DEFINE(sql_long, SQL_LONG)
 
 #define SQL_HUGE(F)                                                                                \
     F(1, rec(suite_wide), a)                                                                       \
-    F(2, rec(suite_wide), b) F(3, rec(suite_wide), c) F(4, rec(suite_wide), d)                     \
-        F(5, rec(suite_wide), e)
+    F(2, rec(suite_wide), b)                                                                       \
+    F(3, rec(suite_wide), c) F(4, rec(suite_wide), d) F(5, rec(suite_wide), e)
 HY_RECORD(sql_huge, SQL_HUGE)
 HY_RECORD_DEFINE(sql_huge, SQL_HUGE)
 
