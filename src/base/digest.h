@@ -8,6 +8,7 @@
 #define HYI_BASE_DIGEST_H
 
 #include <hypha/base.h>
+#include "base/wide.h"
 
 // Fast and well mixed; `seed` gives independent functions. The seed 0 is fine.
 uint64_t hyi_digest(uint64_t seed, const void *ptr, size_t size);
@@ -27,22 +28,10 @@ uint32_t hyi_crc32c(uint32_t crc, const void *ptr, size_t size);
 
 // The unit that hyi_digest is made of (see digest.c): mixes two words into one. Inline, because
 // hash tables ask for nothing more. Each factor wants a constant of its own, so that small numbers
-// spread. wasm32 knows __int128 but calls a library for its product; four 32-bit products give the
-// same.
-#if defined(__SIZEOF_INT128__) && !defined(__wasm__)
+// spread.
 static inline uint64_t hyi_digest_fold(uint64_t a, uint64_t b) {
-    unsigned __int128 product = (unsigned __int128)a * b;
-    return ((uint64_t)product ^ a) + ((uint64_t)(product >> 64) ^ b);
-}
-#else
-static inline uint64_t hyi_digest_fold(uint64_t a, uint64_t b) {
-    uint64_t a_lo = (uint32_t)a, a_hi = a >> 32, b_lo = (uint32_t)b, b_hi = b >> 32;
-    uint64_t lo_lo = a_lo * b_lo, cross = a_hi * b_lo;
-    uint64_t middle = (lo_lo >> 32) + (uint32_t)cross + a_lo * b_hi;
-    uint64_t lo = middle << 32 | (uint32_t)lo_lo;
-    uint64_t hi = a_hi * b_hi + (cross >> 32) + (middle >> 32);
+    uint64_t hi, lo = hyi_wide_multiply(a, b, &hi);
     return (lo ^ a) + (hi ^ b);
 }
-#endif
 
 #endif
