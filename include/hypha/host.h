@@ -76,8 +76,7 @@ struct hy_look {
 HY_API HY_CHECKED hy_err hy_host_look(hy_host *host, hy_look *look); // HY_CLOSED
 
 // Changed rows of each step, in order, after they are durable: the change feed. Of the machine's
-// tables and of its ledger (table number HY_LEDGER). Rows are borrowed until
-// `changed` returns.
+// tables and of its ledger (table number HY_LEDGER). Rows are borrowed until `changed` returns.
 typedef struct hy_observer {
     void (*changed)(void *self, uint64_t seq, uint32_t table, const void *before,
                     const void *after);
@@ -121,8 +120,9 @@ typedef struct hy_executor {
 HY_API HY_CHECKED hy_err hy_host_executor(hy_host *host, const hy_executor *executor);
 // Ends an attempt of a tracked action with its completion (copied), of an untracked one with NULL.
 // May be called inside `start`. When the completion cannot be kept (no memory, text that is not
-// UTF-8) the attempt counts as failed. A completion that the machine refuses is offered again
-// later; the outside is not asked again.
+// UTF-8) the attempt counts as failed. A completion that the machine rejects (HY_REJECT) ends the
+// action; one that it could not take (an invariant, a limit, a commit that failed) is offered again
+// later, and the outside is not asked again.
 HY_API void hy_effect_done(hy_host *host, hy_effect *effect, const void *completion_body);
 // Ends an attempt that did not work: tracked ones are tried again later, untracked ones are
 // forgotten.
@@ -155,7 +155,7 @@ typedef struct hy_host_stats {
     bool halted;
     char halted_by[80]; // the invariant, with policy HY_HALT
     uint64_t checkpoints, checkpoints_failed;
-    uint64_t completions_refused; // by the machine; they are offered again
+    uint64_t completions_refused; // not taken; they are offered again
     uint64_t attempts_failed, deadlines_passed, gave_up;
     uint64_t untracked_dropped; // no executor, or too many waiting
     uint32_t without_executor;  // actions in the ledger that nobody here can run

@@ -1,0 +1,74 @@
+// closing.c - the way out, in order.
+//
+// Open -> draining: no more calls come in; what is queued is stepped and stored, attempts that run
+// may still bring their completion, then a last checkpoint. At the deadline draining -> expired:
+// queued calls are answered HY_CLOSED, attempts are cancelled. A store call that runs is waited for
+// in any case: its memory is in use and its outcome is somebody's answer.
+#include "host/inside.h"
+
+static void closing_expire(hy_host *host);
+static void closing_cancel_attempts(hy_host *host);
+
+void hy_host_close(hy_host *host, void (*closed)(void *self, hy_err err), void *self,
+                   hy_ns deadline) {
+    HY_ASSERT(host->closing == HYI_OPEN);
+    host->closing = HYI_DRAINING;
+    host->close_deadline = deadline;
+    host->closed = closed;
+    host->closed_self = self;
+    host->close_err = HY_OK;
+    hyi_host_pump_soon(host);
+}
+
+bool hyi_closing_advance(hy_host *host) {
+    if (host->closing == HYI_OPEN) return false;
+    const bool is_late = hy_world_now(host->world) >= host->close_deadline;
+    if (host->closing == HYI_DRAINING && is_late) closing_expire(host);
+    const bool is_quiet = host->queue.count == 0 && hyi_batch_is_empty(host->building) &&
+                          host->flight == NULL && host->looks.first == NULL &&
+                          host->store_call.op == HYI_STORE_FREE;
+    if (!is_quiet || hyi_attempt_running(host) > 0) return false;
+    if (host->closing == HYI_DRAINING && host->dirty_at != HY_NEVER) {
+        if (hyi_store_start(host, HYI_CHECKPOINT) != HY_CLOSED) return false;
+    }
+    if (host->posted) return false; // the world still holds our post; it comes back here
+    void (*closed)(void *, hy_err) = host->closed;
+    void *self = host->closed_self;
+    const hy_err err = host->close_err;
+    hyi_host_free(host);
+    closed(self, err);
+    return true;
+}
+
+// Time is up. What is not durable now will not be, except a commit that is under way.
+static void closing_expire(hy_host *host) {
+    host->closing = HYI_EXPIRED;
+    const bool is_all_done = host->queue.count == 0 && hyi_batch_is_empty(host->building) &&
+                             host->flight == NULL && hyi_attempt_running(host) == 0;
+    if (!is_all_done) host->close_err = HY_TIMEOUT;
+    hyi_queue_refuse(host, HY_CLOSED);
+    if (!hyi_batch_is_empty(host->building)) {
+        const hyi_batch *kept = host->flight;
+        hy_state_rewind(host->state, kept != NULL ? kept->last_seq : host->stats.durable_seq);
+        hyi_pipeline_refuse(host, host->building, HY_CLOSED);
+    }
+    const bool is_stuck = host->flight != NULL && host->store_call.op == HYI_STORE_FREE;
+    if (is_stuck) {
+        hyi_batch *flight = host->flight;
+        const hy_err err = host->is_uncertain ? HY_OUTCOME_UNKNOWN : HY_CLOSED;
+        host->flight = NULL;
+        hyi_pipeline_refuse(host, flight, err);
+    }
+    closing_cancel_attempts(host);
+}
+
+static void closing_cancel_attempts(hy_host *host) {
+    for (uint32_t kind = 0; kind < host->machine->action_count; kind++) {
+        hyi_executor *executor = &host->executors[kind];
+        while (executor->running.first != NULL) {
+            hyi_pending *pending = executor->running.first;
+            hyi_attempt_drop(host, pending);
+            hyi_pending_end(host, pending);
+        }
+    }
+}

@@ -1,0 +1,313 @@
+// host.c - one machine on one store: opening, calls, looks, observers.
+//
+// The essay on how the parts work together is in host/inside.h. The rule that keeps this room
+// simple: a public call only notes what is wanted and asks the world to run the pump soon; the pump
+// does everything, and is the only place from which the user's functions are called.
+#include "host/inside.h"
+#include "base/cleanup.h"
+#include <string.h>
+
+static void host_posted(hy_post *post);
+static void host_release_looks(hy_host *host);
+static void host_defaults(hy_host *host, const hy_host_options *options);
+static hy_err host_load(hy_host *host, hy_why *why);
+static hy_err host_last_now(hy_host *host, hy_why *why);
+static hy_err host_admit(const hy_host *host, const hy_call *call, bool internal);
+static void host_enqueue(hy_host *host, hy_call *call, uint64_t action_id);
+
+static void host_freep(hy_host **host) {
+    if (*host != NULL) hyi_host_free(*host);
+}
+
+hy_err hy_host_open(hy_world *world, hy_store *store, const hy_machine *machine,
+                    const hy_host_options *options, hy_host **out_host, hy_why *why) {
+    hy_err err = hy_machine_check(machine, why);
+    if (err != HY_OK) return err;
+    hy_mem *mem = hy_world_mem(world);
+    HY_CLEANUP(host_freep) hy_host *host = hy_mem_alloc_zero(mem, sizeof *host);
+    if (host == NULL) return hy_why_set(why, HY_NOMEM, machine->name, "no memory for the host");
+    host->world = world;
+    host->mem = mem;
+    host->store = store;
+    host->machine = machine;
+    host->building = &host->batches[0];
+    host->post.done = host_posted;
+    host->timer.done = hyi_wakeup_fired;
+    host->armed_at = host->store_retry_at = host->dirty_at = HY_NEVER;
+    host->close_deadline = HY_NEVER;
+    host_defaults(host, options);
+    hyi_batch_init(&host->batches[0], mem);
+    hyi_batch_init(&host->batches[1], mem);
+    hyi_pending_map_init(&host->pending);
+    host->executors = hy_mem_alloc_zero(mem, (machine->action_count + 1) * sizeof *host->executors);
+    if (host->executors == NULL) return hy_why_set(why, HY_NOMEM, machine->name, "no memory");
+    err = host_load(host, why);
+    if (err != HY_OK) return err;
+    *out_host = host;
+    host = NULL;
+    return HY_OK;
+}
+
+static void host_defaults(hy_host *host, const hy_host_options *options) {
+    hy_host_options *is = &host->options;
+    if (options != NULL) {
+        HY_ASSERT(options->size >= sizeof(size_t));
+        memcpy(is, options, options->size < sizeof *is ? options->size : sizeof *is);
+    }
+    if (is->queue_max == 0) is->queue_max = 4096;
+    if (is->batch_max == 0) is->batch_max = 4096;
+    if (is->batch_bytes_max == 0) is->batch_bytes_max = (size_t)4 << 20;
+    if (is->checkpoint_idle_ns == 0) is->checkpoint_idle_ns = HY_MS(50);
+}
+
+static hy_err host_load(hy_host *host, hy_why *why) {
+    hy_store *store = host->store;
+    hy_err err = store->driver->attach(store, host->machine, &host->machine_number, why);
+    if (err != HY_OK) return err;
+    err = hyi_reload_state(host, &host->state, why);
+    if (err != HY_OK) return err;
+    host->stats.durable_seq = hy_state_seq(host->state);
+    err = hyi_pending_restore(host);
+    if (err != HY_OK) return hy_why_set(why, err, host->machine->name, "no memory for the ledger");
+    return host_last_now(host, why);
+}
+
+// The machine's clock never goes back, not even when the wall clock did while nobody ran.
+static hy_err host_last_now(hy_host *host, hy_why *why) {
+    const hy_store_driver *driver = host->store->driver;
+    if (host->stats.durable_seq == 0) return HY_OK;
+    hy_journal_cursor *cursor = NULL;
+    hy_err err = driver->journal_open(host->store, host->machine_number, host->stats.durable_seq,
+                                      &cursor, why);
+    if (err != HY_OK) return err;
+    HY_CLEANUP(hy_arena_deinit) hy_arena arena = { 0 };
+    hy_arena_init(&arena, host->mem, 0);
+    hy_batch batch = { 0 };
+    while ((err = driver->journal_next(cursor, &batch, why)) == HY_OK) {
+        hy_bytes rest = batch.body, bytes = { 0 };
+        hy_entry entry = { 0 };
+        while ((err = hy_frame_next(&rest, &bytes, why)) == HY_OK) {
+            err = hy_entry_decode(bytes, &arena, &entry, why);
+            if (err != HY_OK) break;
+            if (entry.now > host->last_now) host->last_now = entry.now;
+        }
+        if (err != HY_END) break;
+    }
+    driver->journal_close(cursor);
+    return err == HY_END ? HY_OK : err;
+}
+
+void hyi_host_free(hy_host *host) {
+    hy_mem *mem = host->mem;
+    hy_timer_stop(host->world, &host->timer);
+    hyi_pending_free_all(host);
+    hyi_batch_deinit(host, &host->batches[0]);
+    hyi_batch_deinit(host, &host->batches[1]);
+    (void)hy_state_free(host->state);
+    (void)hy_state_free(host->store_call.state);
+    if (host->executors != NULL) {
+        hy_mem_free(mem, host->executors,
+                    (host->machine->action_count + 1) * sizeof *host->executors);
+    }
+    hy_mem_free(mem, host, sizeof *host);
+}
+
+void hy_host_abandon(hy_host *host) {
+    if (host != NULL) hyi_host_free(host);
+}
+
+// ---- the pump
+// ---------------------------------------------------------------------------------------
+
+void hyi_host_pump_soon(hy_host *host) {
+    if (host->posted) return;
+    host->posted = true;
+    hy_world_post(host->world, &host->post);
+}
+
+static void host_posted(hy_post *post) {
+    hy_host *host = (hy_host *)(void *)((uint8_t *)post - offsetof(hy_host, post));
+    host->posted = false;
+    hyi_host_pump(host);
+}
+
+void hyi_host_pump(hy_host *host) {
+    HY_ASSERT(!host->pumping); // the world calls us from its loop only
+    host->pumping = true;
+    hyi_wakeup_dues(host);
+    hyi_pipeline_run(host);
+    host_release_looks(host);
+    hyi_attempt_dispatch(host);
+    host->pumping = false;
+    if (hyi_closing_advance(host)) return;
+    hyi_wakeup_arm(host);
+}
+
+void hyi_host_halt(hy_host *host, const char *by) {
+    if (host->stats.halted) return;
+    host->stats.halted = true;
+    hy_why name = { 0 };
+    (void)hy_why_set(&name, HY_HALTED, by != NULL ? by : "an invariant", "");
+    memcpy(host->stats.halted_by, name.place, sizeof host->stats.halted_by);
+}
+
+// ---- calls
+// ------------------------------------------------------------------------------------------
+
+hy_err hy_host_submit(hy_host *host, hy_call *call) {
+    hy_err err = host_admit(host, call, false);
+    if (err != HY_OK) return err;
+    if (host->outside_count >= host->options.queue_max) return HY_LIMIT;
+    host_enqueue(host, call, 0);
+    return HY_OK;
+}
+
+hy_err hy_host_complete(hy_host *host, uint64_t action_id, hy_call *call) {
+    hy_err err = host_admit(host, call, true);
+    if (err != HY_OK) return err;
+    const uint64_t room = (uint64_t)host->options.queue_max + host->pending.count;
+    if (host->outside_count >= room) return HY_LIMIT;
+    host_enqueue(host, call, action_id);
+    return HY_OK;
+}
+
+static hy_err host_admit(const hy_host *host, const hy_call *call, bool internal) {
+    HY_ASSERT(call->done != NULL);
+    if (host->closing != HYI_OPEN) return HY_CLOSED;
+    if (host->stats.halted) return HY_HALTED;
+    if (call->kind >= host->machine->input_count) return HY_UNKNOWN_KIND;
+    const hy_input_kind *kind = &host->machine->inputs[call->kind];
+    if (kind->internal != internal) return HY_UNKNOWN_KIND;
+    HY_ASSERT((kind->body == NULL) == (call->body == NULL));
+    return call->key.len > HY_KEY_BYTES_MAX ? HY_TOO_LARGE : HY_OK;
+}
+
+static void host_enqueue(hy_host *host, hy_call *call, uint64_t action_id) {
+    call->host_ = NULL; // an outside call; completions of our own executors carry the host
+    call->host_seq_ = action_id;
+    hyi_calls_push(&host->queue, call);
+    host->outside_count++;
+    hyi_host_pump_soon(host);
+}
+
+void hyi_calls_push(hyi_calls *calls, hy_call *call) {
+    call->next_ = NULL;
+    if (calls->last != NULL) {
+        calls->last->next_ = call;
+    } else {
+        calls->first = call;
+    }
+    calls->last = call;
+    calls->count++;
+}
+
+hy_call *hyi_calls_pop(hyi_calls *calls) {
+    hy_call *first = calls->first;
+    if (first == NULL) return NULL;
+    HY_ASSERT(calls->count > 0);
+    calls->first = first->next_;
+    if (calls->first == NULL) calls->last = NULL;
+    calls->count--;
+    first->next_ = NULL;
+    return first;
+}
+
+// ---- looks and observers
+// ----------------------------------------------------------------------------------
+
+hy_err hy_host_look(hy_host *host, hy_look *look) {
+    HY_ASSERT(look->look != NULL && look->done != NULL);
+    if (host->closing != HYI_OPEN) return HY_CLOSED;
+    look->err = HY_OK;
+    look->host_seq_ = hy_state_seq(host->state);
+    look->look(look, hy_state_view(host->state));
+    hyi_looks *line = &host->looks;
+    if (!hyi_batch_is_empty(host->building)) {
+        line = &host->building->looks;
+    } else if (host->flight != NULL) {
+        line = &host->flight->looks;
+    }
+    hyi_looks_push(line, look);
+    if (line == &host->looks) hyi_host_pump_soon(host);
+    return HY_OK;
+}
+
+// Only those that wait now: a look that looks again from `done` gets its turn in the next round.
+static void host_release_looks(hy_host *host) {
+    hyi_looks ready = host->looks;
+    host->looks = (hyi_looks){ 0 };
+    hy_look *look = NULL;
+    while ((look = hyi_looks_pop(&ready)) != NULL) {
+        look->done(look);
+    }
+}
+
+void hyi_looks_push(hyi_looks *looks, hy_look *look) {
+    look->next_ = NULL;
+    if (looks->last != NULL) {
+        looks->last->next_ = look;
+    } else {
+        looks->first = look;
+    }
+    looks->last = look;
+}
+
+hy_look *hyi_looks_pop(hyi_looks *looks) {
+    hy_look *first = looks->first;
+    if (first == NULL) return NULL;
+    looks->first = first->next_;
+    if (looks->first == NULL) looks->last = NULL;
+    first->next_ = NULL;
+    return first;
+}
+
+hy_err hy_host_observe(hy_host *host, const hy_observer *observer) {
+    HY_ASSERT(observer->changed != NULL);
+    if (host->observer_count == HYI_OBSERVERS_MAX) return HY_LIMIT;
+    host->observers[host->observer_count++] = *observer;
+    return HY_OK;
+}
+
+// ---- effects and stats
+// ----------------------------------------------------------------------------------------
+
+hy_err hy_host_executor(hy_host *host, const hy_executor *executor) {
+    HY_ASSERT(executor->start != NULL);
+    if (host->started) return HY_CLOSED;
+    if (executor->kind >= host->machine->action_count) return HY_UNKNOWN_KIND;
+    if (executor->attempts_max != 0 && executor->give_up == NULL &&
+        host->machine->actions[executor->kind].tracked) {
+        return HY_MISSING;
+    }
+    hyi_executor *place = &host->executors[executor->kind];
+    if (place->is.start != NULL) return HY_EXISTS;
+    place->is = *executor;
+    hy_executor *is = &place->is;
+    if (is->attempt_max_ns == 0) is->attempt_max_ns = HY_SECONDS(10);
+    if (is->backoff_min_ns == 0) is->backoff_min_ns = HY_MS(100);
+    if (is->backoff_max_ns == 0) is->backoff_max_ns = HY_SECONDS(30);
+    if (is->backoff_max_ns < is->backoff_min_ns) is->backoff_max_ns = is->backoff_min_ns;
+    if (is->parallel_max == 0) is->parallel_max = 64;
+    return HY_OK;
+}
+
+void hy_host_start(hy_host *host) {
+    HY_ASSERT(!host->started);
+    host->started = true;
+    hyi_pending_begin_idle(host); // the executors are known now
+    hyi_host_pump_soon(host);
+}
+
+hy_host_stats hy_host_stats_of(const hy_host *host) {
+    hy_host_stats stats = host->stats;
+    stats.queue_count = host->queue.count;
+    stats.in_flight_count = host->building->calls.count;
+    if (host->flight != NULL) stats.in_flight_count += host->flight->calls.count;
+    stats.pending_actions = hy_row_count(hy_state_view(host->state), HY_LEDGER);
+    stats.without_executor = host->idle.count;
+    return stats;
+}
+
+const hy_machine *hy_host_machine(const hy_host *host) {
+    return host->machine;
+}
