@@ -17,7 +17,7 @@ const hy_answer_row *hyi_answer_find(const hy_state *state, hy_bytes key) {
 
 uint64_t hyi_answer_body_digest(hy_state *state, const hy_input *input) {
     const hy_record *record = state->machine->inputs[input->kind].body;
-    uint64_t digest = hyi_digest_pair(1, input->kind);
+    uint64_t digest = hyi_chain(1, input->kind);
     if (record == NULL) return digest;
     hy_buf_clear(&state->scratch);
     if (hy_wire_encode(record, input->body, &state->scratch) != HY_OK) return 0;

@@ -4,6 +4,7 @@
 #define HYI_MACHINE_STATE_H
 
 #include <hypha/machine.h>
+#include "base/digest.h"
 #include "machine/undo.h"
 
 struct hy_txn {
@@ -51,6 +52,11 @@ static inline const hy_view *hyi_view_of(const hy_state *state) {
 static inline hyi_rows *hyi_state_rows(const hy_state *state, uint32_t table) {
     HY_ASSERT(table < HY_TABLE_NUMBERS && state->tables[table] != NULL);
     return state->tables[table];
+}
+
+// Chains two words. The constants keep small numbers apart.
+static inline uint64_t hyi_chain(uint64_t a, uint64_t b) {
+    return hyi_digest_fold(a ^ UINT64_C(0x9e3779b97f4a7c15), b ^ UINT64_C(0xd1b54a32d192ed03));
 }
 
 // Answers are remembered beside the state: they are not part of what a refusal must leave

@@ -80,18 +80,18 @@ static hy_err step_attempt(hy_state *state, const hy_input *input) {
 
 // Everything by which two runs of one step could differ.
 static uint64_t step_print(const hy_state *state, hy_err err) {
-    uint64_t print = hyi_digest_pair((uint64_t)err, state->txn.rejection);
+    uint64_t print = hyi_chain((uint64_t)err, state->txn.rejection);
     uint64_t end = hyi_queue_end(&state->undo.entries);
     for (uint64_t at = state->undo.entries_first; at < end; at++) {
         const hyi_undo_entry *entry = hyi_undo_entry_at(&state->undo, at);
         const hyi_rows *rows = state->tables[entry->table];
         hy_change change = hyi_undo_change(state, entry);
         uint64_t row = change.after == NULL ? 0 : hyi_layout_digest(&rows->layout, change.after);
-        print = hyi_digest_pair(print, hyi_digest_pair(entry->table, row));
+        print = hyi_chain(print, hyi_chain(entry->table, row));
     }
     for (uint32_t i = 0; i < state->action_count; i++) {
         const hy_action *action = &state->actions[i];
-        print = hyi_digest_pair(
+        print = hyi_chain(
             print, hyi_digest(action->id + action->kind, action->body.ptr, action->body.len) +
                        (uint64_t)action->due);
     }
@@ -100,6 +100,7 @@ static uint64_t step_print(const hy_state *state, hy_err err) {
 
 static hy_err step_attempt_twice(hy_state *state, const hy_input *input) {
     hy_err err = step_attempt(state, input);
+    if (err == HY_NOMEM) return err; // memory is not input: the second run might find some
     uint64_t first = step_print(state, err);
     hyi_undo_cancel(state);
     err = step_attempt(state, input);
@@ -150,12 +151,12 @@ static hy_err step_check(hy_state *state, hy_outcome *out) {
 
 static uint64_t step_chain(const hy_state *state, const hy_input *input, uint64_t digest,
                            hy_err err) {
-    uint64_t chain = hyi_digest_pair(state->chain, digest);
-    chain = hyi_digest_pair(chain, input->seq);
-    chain = hyi_digest_pair(chain, (uint64_t)err << 32 | state->txn.rejection);
+    uint64_t chain = hyi_chain(state->chain, digest);
+    chain = hyi_chain(chain, input->seq);
+    chain = hyi_chain(chain, (uint64_t)err << 32 | state->txn.rejection);
     for (uint32_t i = 0; i < state->action_count; i++) {
         const hy_action *action = &state->actions[i];
-        chain = hyi_digest(hyi_digest_pair(chain, action->id), action->body.ptr, action->body.len);
+        chain = hyi_digest(hyi_chain(chain, action->id), action->body.ptr, action->body.len);
     }
     return hyi_digest(chain, state->txn.reply.ptr, state->txn.reply.len);
 }
