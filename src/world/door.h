@@ -95,4 +95,7 @@ char *hyi_text_copy(hy_mem *mem, const char *text);
 // does not fit.
 hy_err hyi_path_folder(const char *path, char *out_folder, size_t size);
 
+// HY_BUSY, and what to do about it.
+hy_err hyi_port_in_use(hy_why *why, const char *host, uint16_t port);
+
 #endif

@@ -77,7 +77,6 @@ static hy_err stream_err(int status) {
 
 static const char *stream_advice(int status) {
     switch (status) {
-    case UV_EADDRINUSE: return "is in use: stop the other program or pass another port";
     case UV_EACCES: return "needs rights that this user does not have: pass a port from 1024 up";
     case UV_EADDRNOTAVAIL: return "cannot be opened: this machine has no such address";
     case UV_EMFILE:
@@ -87,6 +86,7 @@ static const char *stream_advice(int status) {
 }
 
 static hy_err stream_why(hy_why *why, const char *host, uint16_t port, int status) {
+    if (status == UV_EADDRINUSE) return hyi_port_in_use(why, host, port);
     const char *advice = stream_advice(status);
     char words[96] = { 0 };
     if (!advice) {
@@ -97,14 +97,12 @@ static hy_err stream_why(hy_why *why, const char *host, uint16_t port, int statu
                        advice);
 }
 
-// Numbers only: looking up names blocks, and a server that binds to a name is a guess.
-static hy_err stream_address(const char *host, uint16_t port, struct sockaddr_storage *out_address,
-                             hy_why *why) {
+// The host is known to be a number or "localhost".
+static void stream_address(const char *host, uint16_t port, struct sockaddr_storage *out_address) {
     const char *number = strcmp(host, "localhost") == 0 ? "127.0.0.1" : host;
-    if (uv_ip4_addr(number, port, (struct sockaddr_in *)out_address) == 0) return HY_OK;
-    if (uv_ip6_addr(number, port, (struct sockaddr_in6 *)out_address) == 0) return HY_OK;
-    return hyi_why_fmt(why, HY_MALFORMED, host,
-                       "%s is not an IP address: pass one in numbers, such as 127.0.0.1", host);
+    if (uv_ip4_addr(number, port, (struct sockaddr_in *)out_address) == 0) return;
+    int failed = uv_ip6_addr(number, port, (struct sockaddr_in6 *)out_address);
+    HY_ASSERT(failed == 0);
 }
 
 // ---- streams ------------------------------------------------------------------------------------
@@ -308,8 +306,7 @@ static int listener_bind(real_listener *listener, const struct sockaddr_storage 
 hy_err hyi_real_listen(hy_world *world, const hyi_listen_args *args, hy_listener **out_listener,
                        hy_why *why) {
     struct sockaddr_storage address;
-    hy_err err = stream_address(args->host, args->port, &address, why);
-    if (err) return err;
+    stream_address(args->host, args->port, &address);
     real_listener *listener = (real_listener *)hy_mem_alloc_zero(world->mem, sizeof *listener);
     if (!listener) return hy_why_set(why, HY_NOMEM, args->host, hy_err_text(HY_NOMEM));
     hyi_real *real = hyi_real_of(world);
@@ -364,8 +361,7 @@ static void stream_on_connected(uv_connect_t *request, int status) {
 
 hy_err hyi_real_connect(hy_world *world, const hyi_connect_args *args, hy_why *why) {
     struct sockaddr_storage address;
-    hy_err err = stream_address(args->host, args->port, &address, why);
-    if (err) return err;
+    stream_address(args->host, args->port, &address);
     real_stream *stream = stream_new(hyi_real_of(world));
     if (!stream) return hy_why_set(why, HY_NOMEM, args->host, hy_err_text(HY_NOMEM));
     stream->connected = args->connected;

@@ -4,7 +4,9 @@
 // real*.c and sim*.c. The calls that only one maker knows (hy_sim_*, hy_watch_*, hy_signal_*) live
 // with it.
 #include "world/door.h"
+#include "base/why.h"
 
+#include <arpa/inet.h>
 #include <string.h>
 
 void hy_world_run(hy_world *world) {
@@ -115,9 +117,26 @@ hy_err hy_folder_make(hy_world *world, const char *path, hy_why *why) {
     return world->door->folder_make(world, path, why);
 }
 
+// Numbers only: looking up names blocks, and a server that binds to a name is a guess.
+static hy_err world_check_host(const char *host, hy_why *why) {
+    uint8_t address[sizeof(struct in6_addr)];
+    bool number = inet_pton(AF_INET, host, address) == 1 || inet_pton(AF_INET6, host, address) == 1;
+    if (number || strcmp(host, "localhost") == 0) return HY_OK;
+    return hyi_why_fmt(why, HY_MALFORMED, host,
+                       "%s is not an IP address: pass one in numbers, such as 127.0.0.1", host);
+}
+
+hy_err hyi_port_in_use(hy_why *why, const char *host, uint16_t port) {
+    return hyi_why_fmt(why, HY_BUSY, host,
+                       "port %u on %s is in use: stop the other program or pass another port",
+                       (uint64_t)port, host);
+}
+
 hy_err hy_listen(hy_world *world, const char *host, uint16_t port, uint32_t backlog,
                  hyi_accepted accepted, void *self, hy_listener **out_listener, hy_why *why) {
     HY_ASSERT(accepted != NULL);
+    hy_err err = world_check_host(host, why);
+    if (err) return err;
     hyi_listen_args args = { host, port, backlog, accepted, self };
     return world->door->listen(world, &args, out_listener, why);
 }
@@ -133,6 +152,8 @@ void hy_listener_close(hy_listener *listener) {
 hy_err hy_connect(hy_world *world, const char *host, uint16_t port, hyi_connected connected,
                   void *self, hy_why *why) {
     HY_ASSERT(connected != NULL);
+    hy_err err = world_check_host(host, why);
+    if (err) return err;
     hyi_connect_args args = { host, port, connected, self };
     return world->door->connect(world, &args, why);
 }
