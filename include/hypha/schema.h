@@ -236,7 +236,9 @@ HY_API HY_CHECKED hy_err hy_record_check(const hy_record *record, hy_why *why);
 
 // Appends the encoding of `value` (a struct of `record`). Zero values of single fields are left
 // out, as in proto3. Fields go in order of number; kept unknown fields follow. HY_NOMEM,
-// HY_TOO_LARGE (the buffer's limit), HY_NOT_UTF8.
+// HY_TOO_LARGE (the buffer's limit), HY_NOT_UTF8; and for what could not be decoded again: HY_RANGE
+// (an enum past 31 bits, a union's tag that is no member), HY_TOO_DEEP, HY_MALFORMED (kept bytes
+// that are no fields). On an error the buffer holds what it held before.
 HY_API HY_CHECKED hy_err hy_wire_encode(const hy_record *record, const void *value, hy_buf *out);
 
 // Decodes into `out_value` (record->size bytes, any content; left cleared on error). Strings, bytes
@@ -270,7 +272,8 @@ HY_API HY_CHECKED hy_err hy_export_json_schema(const hy_record *const *records, 
                                                hy_buf *out);
 
 // SQL columns of a record that is a row: nested records and options flatten to `a_b` columns,
-// an option adds NULL, a list or a union becomes one BLOB column of its wire form.
+// an option adds NULL, a list or a union becomes one BLOB column of its wire form, and so does an
+// optional record with nothing but options inside (else "there" and "not there" would look alike).
 typedef struct hy_sql_column {
     char name[64];
     const char *type; // "INTEGER" "TEXT" "BLOB" "REAL"
@@ -280,7 +283,9 @@ typedef struct hy_sql_column {
     const hy_field *path[4];
 } hy_sql_column;
 #define HY_SQL_COLUMNS_MAX 256
-// Writes at most HY_SQL_COLUMNS_MAX columns; HY_LIMIT, HY_UNSUPPORTED (nested deeper than 4).
+// Ids and enums (their label) are TEXT. Writes at most HY_SQL_COLUMNS_MAX columns; HY_LIMIT (also a
+// name past 63 characters), HY_UNSUPPORTED (nested deeper than 4, a union), HY_SCHEMA (two columns
+// of one name; SQL does not tell `a` from `A`).
 HY_API HY_CHECKED hy_err hy_sql_columns(const hy_record *record, hy_sql_column *out_columns,
                                         uint32_t *out_count);
 
