@@ -117,8 +117,9 @@ typedef struct hy_invariant {
         .name = #fn, .kind = HY_INVARIANT_NEIGHBOUR, .policy = (policy_), .table = (table_),       \
         .neighbour = (fn)                                                                          \
     }
-// `refer_fn` names the target; `holds_fn` (or NULL) judges the pair. Checked when the referring row
-// is touched. Where a touched target can break it too, declare the way back as a second reference.
+// `refer_fn` names the target; `holds_fn` (or NULL) judges the pair when the referring row is
+// touched. A target that is deleted while a row names it breaks the invariant too. Where an updated
+// target can break it, declare the way back as a second reference.
 #define HY_REFERENCE_HOLDS(table_, target_, policy_, refer_fn, holds_fn)                           \
     {                                                                                              \
         .name = #refer_fn, .kind = HY_INVARIANT_REFERENCE, .policy = (policy_), .table = (table_), \

@@ -116,7 +116,9 @@ static hy_err entry_put(hy_state *state, uint32_t table, const void *row, hy_why
     hyi_rows_open(rows, slot);
     uint8_t *place = hyi_rows_row(rows, slot);
     if (!fresh) {
-        hyi_invariants_count(state, table, place, NULL);
+        hy_change change = { .table = table, .before = place };
+        hy_err err = hyi_derived_change(state, &change);
+        if (err != HY_OK) return err;
         if (hyi_table_is_digested(table)) state->digest -= hyi_layout_digest(layout, place);
     }
     hy_bytes old[HYI_ROW_PARTS_MAX];
@@ -135,7 +137,8 @@ static hy_err entry_put(hy_state *state, uint32_t table, const void *row, hy_why
         hy_mem_free(state->mem, (void *)(uintptr_t)old[i].ptr, old[i].len);
     }
     hyi_rows_set_mark(rows, slot, HYI_MARK(state->step, true));
-    hyi_invariants_count(state, table, NULL, place);
+    hy_change change = { .table = table, .after = place };
+    if (err == HY_OK) err = hyi_derived_change(state, &change);
     if (hyi_table_is_digested(table)) state->digest += hyi_layout_digest(layout, place);
     hyi_rows_seal(rows, slot);
     return err;
@@ -150,7 +153,9 @@ static hy_err entry_take_away(hy_state *state, uint32_t table, const void *key_r
     }
     uint8_t *row = hyi_rows_row(rows, slot);
     hyi_rows_open(rows, slot);
-    hyi_invariants_count(state, table, row, NULL);
+    hy_change change = { .table = table, .before = row };
+    hy_err err = hyi_derived_change(state, &change);
+    if (err != HY_OK) return err;
     if (hyi_table_is_digested(table)) state->digest -= hyi_layout_digest(&rows->layout, row);
     for (uint32_t i = 0; i < rows->layout.blob_count; i++) {
         hy_bytes *blob = hyi_blob_at(&rows->layout.blobs[i], row);

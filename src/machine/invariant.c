@@ -69,34 +69,10 @@ static bool invariant_change_holds(const invariant_check *check, const hy_change
 
 // ---- once a step ----
 
-static uint32_t invariant_sum_index(const hy_machine *machine, uint32_t invariant) {
-    uint32_t index = 0;
-    for (uint32_t i = 0; i < invariant; i++) {
-        index += machine->invariants[i].kind == HY_INVARIANT_AGGREGATE;
-    }
-    return index;
-}
-
-void hyi_invariants_count(hy_state *state, uint32_t table, const void *before, const void *after) {
-    const hy_machine *machine = state->machine;
-    uint32_t sum = 0;
-    for (uint32_t i = 0; i < machine->invariant_count; i++) {
-        const hy_invariant *invariant = &machine->invariants[i];
-        if (invariant->kind != HY_INVARIANT_AGGREGATE) continue;
-        if (invariant->table == table) {
-            int64_t by = (after != NULL ? invariant->measure(after) : 0) -
-                         (before != NULL ? invariant->measure(before) : 0);
-            state->sums[sum] += by;
-        }
-        sum++;
-    }
-}
-
 static bool invariant_step_holds(const invariant_check *check, uint32_t index) {
     const hy_invariant *invariant = check->invariant;
     if (invariant->kind == HY_INVARIANT_AGGREGATE) {
-        return invariant->sum(
-            check->view, check->state->sums[invariant_sum_index(check->state->machine, index)]);
+        return invariant->sum(check->view, check->state->derived[index].sum);
     }
     if (invariant->kind == HY_INVARIANT_GLOBAL) {
         bool due = invariant->every != 0 && (check->state->accepted + 1) % invariant->every == 0;
@@ -114,9 +90,13 @@ static bool invariant_touched_holds(const invariant_check *check, uint32_t index
     uint64_t end = hyi_queue_end(&undo->entries);
     for (uint64_t at = undo->entries_first; at < end; at++) {
         const hyi_undo_entry *entry = hyi_undo_entry_at(undo, at);
-        if (entry->table != check->invariant->table) continue;
         hy_change change = hyi_undo_change(check->state, entry);
         if (change.before == NULL && change.after == NULL) continue;
+        if (kind == HY_INVARIANT_REFERENCE && entry->table == check->invariant->target &&
+            change.after == NULL && hyi_derived_is_referred(check->state, index, change.before)) {
+            return false; // somebody still names the row that went
+        }
+        if (entry->table != check->invariant->table) continue;
         if (!invariant_change_holds(check, &change)) return false;
     }
     return true;

@@ -11,7 +11,6 @@
 
 #define HYI_ROW_PARTS_MAX 64
 #define HYI_NO_OFFSET UINT32_MAX
-#define HYI_SUMS_MAX 32                  // aggregate invariants of one machine
 #define HYI_REFERRED_ROW_BYTES_MAX 1024u // a row that a reference invariant names
 
 typedef struct hyi_key_part {

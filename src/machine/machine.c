@@ -120,18 +120,13 @@ static bool machine_invariant_is_whole(const hy_machine *machine, const hy_invar
 }
 
 static hy_err machine_check_invariants(const hy_machine *machine, hy_why *why) {
-    uint32_t sums = 0;
     for (uint32_t i = 0; i < machine->invariant_count; i++) {
         const hy_invariant *invariant = &machine->invariants[i];
-        sums += invariant->kind == HY_INVARIANT_AGGREGATE;
         bool policy = invariant->policy >= HY_VETO && invariant->policy <= HY_REPORT;
         if (!policy || !machine_invariant_is_whole(machine, invariant)) {
             return hy_why_set(why, HY_SCHEMA, invariant->name,
                               "the invariant lacks a policy, a table, or the function of its kind");
         }
-    }
-    if (sums > HYI_SUMS_MAX) {
-        return hy_why_set(why, HY_SCHEMA, machine->name, "at most 32 aggregate invariants");
     }
     return HY_OK;
 }

@@ -78,7 +78,7 @@ void hy_state_rewind(hy_state *state, uint64_t seq) {
         for (uint64_t at = hyi_queue_end(&undo->entries); at > step.entries; at--) {
             const hyi_undo_entry *entry = hyi_undo_entry_at(undo, at - 1);
             hy_change change = hyi_undo_change(state, entry);
-            hyi_invariants_count(state, entry->table, change.after, change.before);
+            hyi_derived_unchange(state, &change);
         }
         revoke_to(state, step.entries, step.bytes, step.blobs);
         hyi_queue_cut(&undo->steps, hyi_queue_end(&undo->steps) - 1);

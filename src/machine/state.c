@@ -46,6 +46,7 @@ hy_err hy_state_new(hy_mem *mem, const hy_machine *machine, const hy_state_optio
     hy_buf_init(&state->scratch, mem, state->options.step_bytes_max);
     hy_buf_init(&state->entry, mem, 0);
     err = state_add_tables(state, why);
+    if (err == HY_OK) err = hyi_derived_init(state);
     if (err != HY_OK) {
         hy_state_free(state);
         return err;
@@ -62,6 +63,7 @@ hy_state *hy_state_free(hy_state *state) {
         hyi_rows_deinit(state->tables[i]);
         hy_mem_free(state->mem, state->tables[i], sizeof(hyi_rows));
     }
+    hyi_derived_deinit(state);
     hyi_undo_deinit(&state->undo);
     hy_arena_deinit(&state->arena);
     hy_buf_deinit(&state->scratch);

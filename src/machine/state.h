@@ -5,7 +5,14 @@
 
 #include <hypha/machine.h>
 #include "base/digest.h"
+#include "base/map.h"
 #include "machine/undo.h"
+
+// Kept by an aggregate invariant: the sum. By a reference invariant: how often each row is named.
+typedef struct hyi_derived {
+    int64_t sum;
+    hyi_map referred;
+} hyi_derived;
 
 struct hy_txn {
     hy_state *state;
@@ -25,9 +32,9 @@ struct hy_state {
 
     uint64_t step; // number of the step under way or done last; marks rows
     uint64_t seq, digest, chain;
-    int64_t sums[HYI_SUMS_MAX]; // of the aggregate invariants, in their order
-    uint64_t accepted;          // steps since birth: paces the global invariants
-    const char *halted_by;      // the invariant, or NULL
+    hyi_derived *derived;  // one for each of the machine's invariants
+    uint64_t accepted;     // steps since birth: paces the global invariants
+    const char *halted_by; // the invariant, or NULL
 
     hyi_undo undo;
     uint64_t last_first, last_end; // entries of the last accepted step, for hy_state_change
@@ -80,8 +87,13 @@ hy_change hyi_undo_change(const hy_state *state, const hyi_undo_entry *entry);
 // invariant.c: over the rows the step under way touched. HY_OK, HY_INVARIANT with the one that
 // failed. A broken one with policy HY_REPORT is named and the check goes on.
 hy_err hyi_invariants_check_touched(hy_state *state, const hy_invariant **out_broken);
-// Keeps the aggregate sums right for one changed row.
-void hyi_invariants_count(hy_state *state, uint32_t table, const void *before, const void *after);
+
+// derived.c: what the invariants keep beside the rows.
+HY_CHECKED hy_err hyi_derived_init(hy_state *state); // HY_NOMEM
+void hyi_derived_deinit(hy_state *state);
+HY_CHECKED hy_err hyi_derived_change(hy_state *state, const hy_change *change); // HY_NOMEM
+void hyi_derived_unchange(hy_state *state, const hy_change *change); // newest first; cannot fail
+bool hyi_derived_is_referred(const hy_state *state, uint32_t invariant, const void *target_row);
 
 // answer.c: remembered idempotency keys.
 const hy_answer_row *hyi_answer_find(const hy_state *state, hy_bytes key);

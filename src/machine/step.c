@@ -10,7 +10,6 @@
 #include "machine/state.h"
 
 #include "base/digest.h"
-#include "base/memory.h"
 
 // ---- admit ----
 
@@ -128,13 +127,24 @@ static uint64_t step_digest(hy_state *state) {
     return digest;
 }
 
-static void step_count_sums(hy_state *state) {
+static void step_underive(hy_state *state, uint64_t end) {
+    for (uint64_t at = end; at > state->undo.entries_first; at--) {
+        hy_change change = hyi_undo_change(state, hyi_undo_entry_at(&state->undo, at - 1));
+        hyi_derived_unchange(state, &change);
+    }
+}
+
+static hy_err step_derive(hy_state *state) {
     uint64_t end = hyi_queue_end(&state->undo.entries);
     for (uint64_t at = state->undo.entries_first; at < end; at++) {
-        const hyi_undo_entry *entry = hyi_undo_entry_at(&state->undo, at);
-        hy_change change = hyi_undo_change(state, entry);
-        hyi_invariants_count(state, entry->table, change.before, change.after);
+        hy_change change = hyi_undo_change(state, hyi_undo_entry_at(&state->undo, at));
+        hy_err err = hyi_derived_change(state, &change);
+        if (err != HY_OK) {
+            step_underive(state, at);
+            return err;
+        }
     }
+    return HY_OK;
 }
 
 static hy_err step_check(hy_state *state, hy_outcome *out) {
@@ -172,8 +182,6 @@ static void step_seal(hy_state *state) {
 
 static hy_err step_settle_checked(hy_state *state, const hy_input *input, hy_err err,
                                   hy_outcome *out) {
-    out->digest = step_digest(state);
-    step_count_sums(state);
     hy_err failed = err == HY_OK ? step_check(state, out) : HY_OK;
     if (failed != HY_OK) return failed;
 
@@ -201,12 +209,16 @@ static hy_err step_settle_checked(hy_state *state, const hy_input *input, hy_err
 static hy_err step_settle(hy_state *state, const hy_input *input, uint64_t body_digest, hy_err err,
                           hy_outcome *out) {
     if (input->key.len > 0) hyi_answer_file(&state->txn, body_digest, err);
-    int64_t sums[HYI_SUMS_MAX];
-    memcpy(sums, state->sums, sizeof sums);
     hy_err failed = state->txn.failed;
-    if (failed == HY_OK) failed = step_settle_checked(state, input, err, out);
+    if (failed == HY_OK) {
+        out->digest = step_digest(state);
+        failed = step_derive(state);
+    }
+    if (failed == HY_OK) {
+        failed = step_settle_checked(state, input, err, out);
+        if (failed != HY_OK) step_underive(state, hyi_queue_end(&state->undo.entries));
+    }
     if (failed != HY_OK) {
-        memcpy(state->sums, sums, sizeof sums);
         hyi_undo_cancel(state);
         state->action_count = 0;
         out->entry = (hy_bytes){ NULL, 0 };

@@ -1,0 +1,105 @@
+// derived.c - sums and reference counts: what invariants keep so that they need not scan.
+//
+// They follow every changed row, forwards when a step settles and rows are loaded, backwards when
+// it is undone. Backwards must not fail: the maps never shrink, and undoing newest first never
+// holds more entries than there were, so no insert on the way back needs memory.
+
+#include "machine/state.h"
+
+#include "base/memory.h"
+
+hy_err hyi_derived_init(hy_state *state) {
+    uint32_t count = state->machine->invariant_count;
+    if (count == 0) return HY_OK;
+    state->derived = hy_mem_alloc_zero(state->mem, count * sizeof(hyi_derived));
+    if (state->derived == NULL) return HY_NOMEM;
+    for (uint32_t i = 0; i < count; i++) {
+        hyi_map_init(&state->derived[i].referred, state->mem, 0);
+    }
+    return HY_OK;
+}
+
+void hyi_derived_deinit(hy_state *state) {
+    if (state->derived == NULL) return;
+    for (uint32_t i = 0; i < state->machine->invariant_count; i++) {
+        hyi_map_deinit(&state->derived[i].referred);
+    }
+    hy_mem_free(state->mem, state->derived, state->machine->invariant_count * sizeof(hyi_derived));
+    state->derived = NULL;
+}
+
+static const hyi_layout *derived_target(const hy_state *state, const hy_invariant *invariant) {
+    return &hyi_state_rows(state, invariant->target)->layout;
+}
+
+static hy_err derived_count_reference(hy_state *state, uint32_t index, const void *row, bool more) {
+    const hy_invariant *invariant = &state->machine->invariants[index];
+    const hyi_layout *layout = derived_target(state, invariant);
+    uint64_t target_row[HYI_REFERRED_ROW_BYTES_MAX / sizeof(uint64_t)];
+    memset(target_row, 0, layout->row_size);
+    if (!invariant->refer(row, target_row)) return HY_OK;
+    hyi_key key = hyi_layout_key(layout, target_row);
+    hyi_map *map = &state->derived[index].referred;
+    uint32_t count = 0;
+    if (!hyi_map_erase(map, key, &count)) count = 0;
+    HY_ASSERT(more || count > 0);
+    count = more ? count + 1 : count - 1;
+    return count == 0 ? HY_OK : hyi_map_insert(map, key, count);
+}
+
+static hy_err derived_apply(hy_state *state, uint32_t index, const void *row, bool more) {
+    const hy_invariant *invariant = &state->machine->invariants[index];
+    if (row == NULL) return HY_OK;
+    if (invariant->kind == HY_INVARIANT_REFERENCE) {
+        return derived_count_reference(state, index, row, more);
+    }
+    int64_t by = invariant->measure(row);
+    state->derived[index].sum += more ? by : -by;
+    return HY_OK;
+}
+
+static hy_err derived_swap(hy_state *state, uint32_t index, const void *gone, const void *come) {
+    hy_err err = derived_apply(state, index, gone, false);
+    HY_ASSERT(err == HY_OK); // one less never needs memory
+    err = derived_apply(state, index, come, true);
+    if (err == HY_OK) return HY_OK;
+    err = derived_apply(state, index, gone, true);
+    HY_ASSERT(err == HY_OK); // its place is still there
+    return HY_NOMEM;
+}
+
+static bool derived_keeps(const hy_invariant *invariant, uint32_t table) {
+    bool keeps =
+        invariant->kind == HY_INVARIANT_REFERENCE || invariant->kind == HY_INVARIANT_AGGREGATE;
+    return keeps && invariant->table == table;
+}
+
+static hy_err derived_swap_all(hy_state *state, uint32_t table, const void *gone,
+                               const void *come) {
+    const hy_machine *machine = state->machine;
+    for (uint32_t i = 0; i < machine->invariant_count; i++) {
+        if (!derived_keeps(&machine->invariants[i], table)) continue;
+        if (derived_swap(state, i, gone, come) == HY_OK) continue;
+        while (i-- > 0) {
+            if (!derived_keeps(&machine->invariants[i], table)) continue;
+            HY_ASSERT(derived_swap(state, i, come, gone) == HY_OK);
+        }
+        return HY_NOMEM;
+    }
+    return HY_OK;
+}
+
+hy_err hyi_derived_change(hy_state *state, const hy_change *change) {
+    return derived_swap_all(state, change->table, change->before, change->after);
+}
+
+void hyi_derived_unchange(hy_state *state, const hy_change *change) {
+    hy_err err = derived_swap_all(state, change->table, change->after, change->before);
+    HY_ASSERT(err == HY_OK);
+}
+
+bool hyi_derived_is_referred(const hy_state *state, uint32_t invariant, const void *target_row) {
+    const hyi_layout *layout = derived_target(state, &state->machine->invariants[invariant]);
+    hyi_key key = hyi_layout_key(layout, target_row);
+    return hyi_map_get(&state->derived[invariant].referred, key) != HYI_NONE;
+}
