@@ -1,0 +1,113 @@
+// feed.js - keeps `state` equal to the server: load, then follow.
+//
+// A week is a snapshot with a sequence number; each live "slot" message has the next one. Messages
+// that arrive while a week is being loaded are kept and applied on top of it if they are newer, so
+// the order in which the two arrive does not matter. After every reconnect the week is loaded
+// again: the server may have restarted, and its numbers may have begun anew.
+
+import { get, Refusal } from "./api.js";
+import { newPause, waitMs } from "./backoff.js";
+import { changed, inMotion, setClock, state } from "./state.js";
+
+const POLL_MS = 4000;
+
+let loading = 0; // the newest load of a week; an older one that ends later is dropped
+let early = null; // slot messages since that load began; null when none is running
+let weekSeq = 0; // what the shown week already contains
+const pause = newPause();
+
+export function wakeFeed() {
+    pause.wake();
+}
+
+// Tries until it gets an answer. A refusal is thrown: asking again would not help.
+async function patiently(path, wanted = () => true) {
+    for (let attempt = 0; wanted(); attempt++) {
+        try {
+            return await get(path);
+        } catch (error) {
+            if (error instanceof Refusal) throw error;
+        }
+        await pause.wait(waitMs(attempt));
+    }
+    return null;
+}
+
+export async function loadClinic() {
+    const clinic = await patiently("/api/clinic");
+    setClock(clinic.today, clinic.now_minute);
+    state.clinic = clinic;
+}
+
+export async function loadWeek() {
+    const ticket = ++loading;
+    early = [];
+    const { week, choice: { practice } } = state;
+    const answer = await patiently(`/api/week?practice=${practice}&day=${week}`,
+        () => ticket === loading);
+    if (ticket !== loading || !answer) return;
+    state.shifts = answer.shifts;
+    state.taken = new Map(answer.bookings.map((b) => [slotKey(b), b]));
+    weekSeq = answer.seq;
+    for (const message of early) applySlot(message);
+    early = null;
+    state.weekLoaded = true;
+    changed();
+}
+
+// Shows another week or practice: what is shown now belongs to neither.
+export function turnTo(week) {
+    state.week = week;
+    state.weekLoaded = false;
+    state.shifts = [];
+    state.taken = new Map();
+    changed();
+    return loadWeek();
+}
+
+export async function loadVisits() {
+    const answer = await patiently(`/api/mine?patient=${state.patient}`);
+    state.visits = new Map(answer.appointments.map((a) => [a.appointment, a]));
+    changed();
+}
+
+// One message of the live socket.
+export function hear(message) {
+    if (message.type === "slot") {
+        if (early) early.push(message);
+        else applySlot(message);
+    } else if (message.type === "appointment") {
+        state.visits.set(message.appointment.appointment, message.appointment);
+    } else if (message.type === "status") {
+        state.provider = message.provider;
+    } else if (message.type === "hello") {
+        state.provider = "ok"; // a status follows when it is not
+    } else return;
+    changed();
+}
+
+function slotKey(slot) {
+    return `${slot.dentist}:${slot.day}:${slot.minute}`;
+}
+
+function applySlot(slot) {
+    if (slot.seq <= weekSeq) return;
+    if (slot.day < state.week || slot.day >= state.week + 7) return;
+    if (slot.state === "free") state.taken.delete(slotKey(slot));
+    else state.taken.set(slotKey(slot), slot);
+}
+
+// While a payment is under way and no socket tells of it, ask. A socket can be blocked for good
+// where plain requests still pass.
+export function pollWithoutSocket() {
+    setInterval(() => {
+        const waiting = [...state.visits.values()].some(inMotion);
+        if (waiting && state.connection === "lost") get(`/api/mine?patient=${state.patient}`).then(
+            (answer) => {
+                state.visits = new Map(answer.appointments.map((a) => [a.appointment, a]));
+                changed();
+            },
+            () => {}, // the next tick asks again
+        );
+    }, POLL_MS);
+}
