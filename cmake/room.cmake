@@ -14,9 +14,10 @@
 if(NOT HYPHA_PURE_ONLY)
     find_package(PkgConfig REQUIRED)
     find_package(Threads REQUIRED)
-    # hy_panic is all that the pure rooms ask of outside. It is its own archive, so that their tests
-    # link it without the event loop.
-    add_library(hypha_panic STATIC ${CMAKE_SOURCE_DIR}/src/world/panic.c)
+    # hy_panic is all that the pure rooms ask of outside, and their tests also want guarded pages.
+    # Both are an archive of their own, so that those tests link without the event loop.
+    add_library(hypha_panic STATIC ${CMAKE_SOURCE_DIR}/src/world/panic.c
+                                   ${CMAKE_SOURCE_DIR}/src/world/guard.c)
     target_compile_definitions(hypha_panic PRIVATE _GNU_SOURCE)
     target_include_directories(hypha_panic PUBLIC ${CMAKE_SOURCE_DIR}/include
                                PRIVATE ${CMAKE_SOURCE_DIR}/src)
@@ -47,7 +48,7 @@ function(hy_room name)
     cmake_parse_arguments(ROOM "PURE" "" "DEPENDS;NEEDS" ${ARGN})
     set(folder ${CMAKE_SOURCE_DIR}/src/${name})
     file(GLOB sources CONFIGURE_DEPENDS ${folder}/*.c)
-    list(FILTER sources EXCLUDE REGEX "_(test|fuzz|bench|suite)\\.c$|/world/panic\\.c$")
+    list(FILTER sources EXCLUDE REGEX "_(test|fuzz|bench|suite)\\.c$|/world/(panic|guard)\\.c$")
     if(NOT sources)
         return()
     endif()
