@@ -2,10 +2,10 @@
 //
 // A disk writes sectors of 512 bytes, each whole, in any order, whenever it likes; and the page
 // cache holds one version of each sector at a time. So after a crash a sector holds one of the
-// versions it went through since the last sync, independently of all other sectors; and the size is
-// one of the sizes that the file went through. That is everything lost, torn and reordered at once,
-// and nothing that hardware cannot do: a sector never shows a later change without an earlier one
-// that it also had.
+// versions it went through since the last sync, independently of all other sectors; and the size,
+// which the file system keeps, is one of the sizes that the file went through. That is everything
+// lost, torn and reordered at once, and nothing that hardware cannot do: a sector never shows a
+// later change without an earlier one that it also had.
 //
 // Choosing every sector by itself makes the plain outcomes rare. So a crash first picks a manner:
 // nothing survived, everything did, the changes up to one that is torn, or every sector for itself.
@@ -161,47 +161,30 @@ static void crash_torn_end(hyi_sim *sim, hyi_sim_node *node) {
     image_apply(&node->durable, torn, 0, cut * HYI_SIM_SECTOR);
 }
 
-// The sectors that a change concerns. Cutting concerns all behind the new end.
-static void crash_sectors(const hyi_sim_change *change, uint64_t sector_count, uint64_t *out_first,
-                          uint64_t *out_end) {
-    *out_first = change->offset / HYI_SIM_SECTOR;
-    *out_end =
-        change->resize ? sector_count : (change->offset + change->len - 1) / HYI_SIM_SECTOR + 1;
-    if (*out_end > sector_count) *out_end = sector_count;
+static void crash_sectors(const hyi_sim_change *write, uint64_t *out_first, uint64_t *out_end) {
+    *out_first = write->offset / HYI_SIM_SECTOR;
+    *out_end = (write->offset + write->len - 1) / HYI_SIM_SECTOR + 1;
 }
 
-static void crash_apply_sector(hyi_sim_image *image, const hyi_sim_change *change,
-                               uint64_t sector) {
-    uint64_t from = sector * HYI_SIM_SECTOR, to = from + HYI_SIM_SECTOR;
-    if (!change->resize) {
-        image_apply(image, change, from, to);
-        return;
-    }
-    if (from < change->offset) from = change->offset;
-    if (to > image->size) to = image->size;
-    if (from < to) memset(image->ptr + from, 0, to - from);
-}
-
-// One of the sizes that the file went through, and in *out_largest the largest of them.
-static uint64_t crash_size(hyi_sim *sim, const hyi_sim_node *node, uint64_t *out_largest) {
-    uint64_t chosen = hyi_sim_below(sim, HYI_DICE_CRASH, node->change_count + 1);
-    uint64_t size = node->durable.size, result = size;
-    *out_largest = size;
-    for (const hyi_sim_change *change = node->first; change; change = change->next) {
+// What the size was after the first `count` changes; with UINT64_MAX the largest it ever was.
+static uint64_t crash_size(const hyi_sim_node *node, uint64_t count) {
+    uint64_t size = node->durable.size, largest = size;
+    for (const hyi_sim_change *change = node->first; change && count > 0; change = change->next) {
         uint64_t end = change->offset + change->len;
         if (change->resize || end > size) size = end;
-        if (size > *out_largest) *out_largest = size;
-        if (chosen > 0 && --chosen == 0) result = size;
+        if (size > largest) largest = size;
+        if (count < UINT64_MAX) count--;
     }
-    return result;
+    return count == UINT64_MAX ? largest : size;
 }
 
-// versions[s]: first how many changes concern sector s, then how many of them it has got.
-static void crash_by_sector(hyi_sim *sim, hyi_sim_node *node, uint32_t *versions,
-                            uint64_t sector_count) {
-    uint64_t first, end;
+// versions[s]: first how many writes there are to sector s, then how many of them it has got.
+static void crash_choose_versions(hyi_sim *sim, const hyi_sim_node *node, uint32_t *versions,
+                                  uint64_t sector_count) {
     for (const hyi_sim_change *change = node->first; change; change = change->next) {
-        crash_sectors(change, sector_count, &first, &end);
+        if (change->resize) continue;
+        uint64_t first, end;
+        crash_sectors(change, &first, &end);
         for (uint64_t s = first; s < end; s++)
             versions[s]++;
     }
@@ -209,19 +192,24 @@ static void crash_by_sector(hyi_sim *sim, hyi_sim_node *node, uint32_t *versions
         if (versions[s] == 0) continue;
         versions[s] = (uint32_t)hyi_sim_below(sim, HYI_DICE_CRASH, (uint64_t)versions[s] + 1);
     }
-    for (const hyi_sim_change *change = node->first; change; change = change->next) {
-        crash_sectors(change, sector_count, &first, &end);
-        for (uint64_t s = first; s < end; s++) {
-            if (versions[s] == 0) continue;
-            versions[s]--;
-            crash_apply_sector(&node->durable, change, s);
-        }
+}
+
+static void crash_apply_write(hyi_sim_image *image, const hyi_sim_change *write,
+                              uint32_t *versions) {
+    uint64_t first, end;
+    crash_sectors(write, &first, &end);
+    for (uint64_t s = first; s < end; s++) {
+        if (versions[s] == 0) continue;
+        versions[s]--;
+        image_apply(image, write, s * HYI_SIM_SECTOR, (s + 1) * HYI_SIM_SECTOR);
     }
 }
 
+// A size is kept by the file system, not in sectors of the file: the first `sizes` changes of it
+// happened, in order, the others did not. Behind a cut everything is zero.
 static void crash_every_sector(hyi_sim *sim, hyi_sim_node *node) {
-    uint64_t largest;
-    uint64_t size = crash_size(sim, node, &largest);
+    uint64_t sizes = hyi_sim_below(sim, HYI_DICE_CRASH, node->change_count + 1);
+    uint64_t size = crash_size(node, sizes), largest = crash_size(node, UINT64_MAX);
     uint64_t sector_count = (largest + HYI_SIM_SECTOR - 1) / HYI_SIM_SECTOR;
     size_t scratch_size = sector_count * sizeof(uint32_t);
     uint32_t *versions = (uint32_t *)hy_mem_alloc_zero(sim->base.mem, scratch_size);
@@ -229,8 +217,16 @@ static void crash_every_sector(hyi_sim *sim, hyi_sim_node *node) {
         crash_torn_end(sim, node);
         return;
     }
-    image_resize(&node->durable, largest);
-    crash_by_sector(sim, node, versions, sector_count);
+    crash_choose_versions(sim, node, versions, sector_count);
+    uint64_t place = 0;
+    for (const hyi_sim_change *change = node->first; change; change = change->next) {
+        bool happened = place++ < sizes;
+        if (!change->resize) {
+            crash_apply_write(&node->durable, change, versions);
+        } else if (happened) {
+            image_resize(&node->durable, change->offset);
+        }
+    }
     image_resize(&node->durable, size);
     hy_mem_free(sim->base.mem, versions, scratch_size);
 }
