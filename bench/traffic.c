@@ -1,0 +1,209 @@
+// traffic.c - the draws, in the order that the golden vectors demand.
+
+#include "bench/traffic.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void traffic_init(traffic *t, uint64_t seed, bool live) {
+    memset(t, 0, sizeof *t);
+    hyi_rng_init(&t->rng, seed);
+    t->live = live;
+    t->next_user = 1;
+}
+
+void traffic_deinit(traffic *t) {
+    free(t->waiting.items);
+    free(t->confirmed.items);
+    free(t->releases.items);
+}
+
+static void traffic_push(traffic_list *list, traffic_waiting item) {
+    if (list->count == list->capacity) {
+        list->capacity = list->capacity == 0 ? 1024 : list->capacity * 2;
+        list->items = realloc(list->items, list->capacity * sizeof *list->items);
+        if (list->items == NULL) abort();
+    }
+    list->items[list->count++] = item;
+}
+
+// By position, keeping the order, as the original does.
+static traffic_waiting traffic_take(traffic_list *list, size_t index) {
+    traffic_waiting item = list->items[index];
+    list->count--;
+    memmove(&list->items[index], &list->items[index + 1],
+            (list->count - index) * sizeof *list->items);
+    return item;
+}
+
+// For lists whose order nobody knows: the last one fills the gap.
+static traffic_waiting traffic_take_any(traffic_list *list, size_t index) {
+    traffic_waiting item = list->items[index];
+    list->items[index] = list->items[--list->count];
+    return item;
+}
+
+static size_t traffic_digits(char *out, uint64_t value) {
+    char digits[20];
+    size_t count = 0;
+    do {
+        digits[count++] = (char)('0' + value % 10);
+        value /= 10;
+    } while (value > 0);
+    for (size_t i = 0; i < count; i++) {
+        out[i] = digits[count - 1 - i];
+    }
+    return count;
+}
+
+static void traffic_name(traffic *t, uint64_t user, hy_text *out_name, hy_text *out_email) {
+    memcpy(t->name, "User", 4);
+    size_t digits = traffic_digits(t->name + 4, user);
+    memcpy(t->email, "user", 4);
+    memcpy(t->email + 4, t->name + 4, digits);
+    memcpy(t->email + 4 + digits, "@example.com", 12);
+    *out_name = (hy_text){ (const uint8_t *)t->name, 4 + digits };
+    *out_email = (hy_text){ (const uint8_t *)t->email, 16 + digits };
+}
+
+// p = 0.85 as the threshold trunc(p * 2^64) of the double nearest to it.
+static const uint64_t TRAFFIC_PAYMENT_WORKS = 15679732462653118464u;
+
+static void traffic_complete(traffic *t) {
+    size_t index = (size_t)hyi_rng_usize_in(&t->rng, 0, t->waiting.count);
+    bool worked = hyi_rng_bool(&t->rng, TRAFFIC_PAYMENT_WORKS);
+    t->target = t->live ? traffic_take_any(&t->waiting, index) : traffic_take(&t->waiting, index);
+    t->body.paid = (dentist_paid){ .request = t->target.request,
+                                   .worked = worked,
+                                   .cents = dentist_cents[t->target.treatment] };
+    t->input = (hy_input){ .kind = DENTIST_IN_PAID, .action_id = t->target.action };
+}
+
+static uint16_t traffic_practice(traffic *t) {
+    return t->live ? (uint16_t)hyi_rng_usize_in(&t->rng, 0, TRAFFIC_PRACTICES) : 0;
+}
+
+static uint16_t traffic_time(traffic *t) {
+    uint16_t hour = hyi_rng_u8_in(&t->rng, 9, 17);
+    return (uint16_t)(hour * 60 + hyi_rng_u8_in(&t->rng, 0, 4) * 15);
+}
+
+static void traffic_request_slot(traffic *t) {
+    dentist_request_slot *in = &t->body.slot;
+    *in = (dentist_request_slot){ .user = t->next_user++ };
+    in->practice = traffic_practice(t);
+    uint16_t day = (uint16_t)hyi_rng_usize_in(&t->rng, 0, 5);
+    in->day_minute = (uint16_t)(day * 1440 + traffic_time(t));
+    in->treatment = (uint8_t)hyi_rng_usize_in(&t->rng, 0, 4);
+    traffic_name(t, in->user, &in->name, &in->email);
+    t->target = (traffic_waiting){ .treatment = in->treatment };
+    t->input = (hy_input){ .kind = DENTIST_IN_SLOT };
+}
+
+static void traffic_request_auto(traffic *t) {
+    dentist_request_auto *in = &t->body.automatic;
+    *in = (dentist_request_auto){ .user = t->next_user++ };
+    in->practice = traffic_practice(t);
+    in->days.len = (size_t)hyi_rng_usize_in(&t->rng, 1, 4);
+    size_t times = (size_t)hyi_rng_usize_in(&t->rng, 1, 3);
+    for (size_t i = 0; i < in->days.len; i++) {
+        t->days[i] = (uint8_t)hyi_rng_usize_in(&t->rng, 0, 5);
+    }
+    for (size_t i = 0; i < times; i++) {
+        uint16_t start = traffic_time(t);
+        uint16_t end = (uint16_t)(start + hyi_rng_u16_in(&t->rng, 60, 240));
+        if (end / 60 < 18) t->ranges[in->ranges.len++] = (dentist_range){ start, end };
+    }
+    if (in->ranges.len == 0) t->ranges[in->ranges.len++] = (dentist_range){ 9 * 60, 17 * 60 };
+    in->days.ptr = t->days;
+    in->ranges.ptr = t->ranges;
+    in->treatment = (uint8_t)hyi_rng_usize_in(&t->rng, 0, 4);
+    traffic_name(t, in->user, &in->name, &in->email);
+    t->target = (traffic_waiting){ .treatment = in->treatment };
+    t->input = (hy_input){ .kind = DENTIST_IN_AUTO };
+}
+
+static void traffic_cancel(traffic *t) {
+    size_t index = (size_t)hyi_rng_usize_in(&t->rng, 0, t->confirmed.count);
+    t->target = traffic_take_any(&t->confirmed, index);
+    t->body.cancel = (dentist_cancel){ .request = t->target.request };
+    t->input = (hy_input){ .kind = DENTIST_IN_CANCEL };
+}
+
+static void traffic_release(traffic *t) {
+    t->target = t->releases.items[--t->releases.count];
+    t->body.release = (dentist_release){ .request = t->target.request };
+    t->input = (hy_input){ .kind = DENTIST_IN_RELEASED, .action_id = t->target.action };
+}
+
+static void traffic_draw_live(traffic *t) {
+    int32_t o = hyi_rng_i32_in(&t->rng, 0, 100);
+    if (t->releases.count > 0) {
+        traffic_release(t);
+    } else if (o < 34 && t->waiting.count > 0) {
+        traffic_complete(t);
+    } else if (o < 60 && t->confirmed.count > 64 * 24) {
+        traffic_cancel(t);
+    } else if (o < 85) {
+        traffic_request_slot(t);
+    } else {
+        traffic_request_auto(t);
+    }
+}
+
+void traffic_draw(traffic *t) {
+    t->ops++;
+    if (t->live) {
+        traffic_draw_live(t);
+    } else {
+        int32_t o = hyi_rng_i32_in(&t->rng, 0, 100);
+        if (o < 40 && t->waiting.count > 0) {
+            traffic_complete(t);
+        } else if (o < 75) {
+            traffic_request_slot(t);
+        } else {
+            traffic_request_auto(t);
+        }
+    }
+    t->input.body = &t->body;
+}
+
+// The reply is { 1: request, 2: action }, two varints that are never zero.
+static void traffic_read_reply(hy_bytes reply, traffic_waiting *out) {
+    size_t at = 0;
+    while (at < reply.len) {
+        uint8_t field = reply.ptr[at++] >> 3;
+        uint64_t value = 0;
+        for (uint32_t shift = 0; at < reply.len; shift += 7) {
+            uint8_t byte = reply.ptr[at++];
+            value |= (uint64_t)(byte & 0x7f) << shift;
+            if (byte < 0x80) break;
+        }
+        if (field == 1) out->request = value;
+        if (field == 2) out->action = value;
+    }
+}
+
+void traffic_learn(traffic *t, hy_err err, hy_bytes reply, bool slot_taken,
+                   uint64_t release_action) {
+    uint32_t kind = t->input.kind;
+    t->changes += err == HY_OK;
+    if (kind == DENTIST_IN_SLOT || kind == DENTIST_IN_AUTO) {
+        if (err != HY_OK) {
+            t->conflicts++;
+            return;
+        }
+        traffic_read_reply(reply, &t->target);
+        traffic_push(&t->waiting, t->target);
+    } else if (kind == DENTIST_IN_PAID) {
+        if (!t->body.paid.worked) t->payment_failures++;
+        if (!t->body.paid.worked || err != HY_OK) return;
+        if (!slot_taken) {
+            t->bookings++;
+            if (t->live) traffic_push(&t->confirmed, t->target);
+        } else if (t->live) {
+            t->target.action = release_action;
+            traffic_push(&t->releases, t->target);
+        }
+    }
+}
