@@ -151,8 +151,9 @@ void fake_store_deinit(fake_store *store) {
 static void fake_pay_start(void *self, hy_effect *effect) {
     fake_host *f = self;
     const bank_pay_out *body = effect->body;
-    fake_note(&f->trace, "start %s try %u cents %d%s\n", effect->key, effect->attempt,
-              (int)body->cents, effect->restored ? " restored" : "");
+    if (!f->is_quiet)
+        fake_note(&f->trace, "start %s try %u cents %d%s\n", effect->key, effect->attempt,
+                  (int)body->cents, effect->restored ? " restored" : "");
     switch (f->pay_does) {
     case FAKE_PAY_HOLD:
         CHECK(f->held_count < FAKE_HELD_MAX);
@@ -211,7 +212,7 @@ void fake_pay_failed(fake_host *f, uint32_t held) {
 
 hy_err fake_init(fake_host *f, hy_mem *mem, const hy_machine *machine) {
     *f = (fake_host){ .mem = mem, .machine = machine };
-    fake_store_init(&f->store, mem, &f->trace);
+    fake_store_init(&f->store, mem, NULL);
     f->options =
         (hy_host_options){ .size = sizeof f->options, .twin = true, .guard = hy_guard_pages() };
     f->pay = (hy_executor){ .kind = BANK_DO_PAY,
@@ -360,6 +361,9 @@ void fake_webhook(fake_host *f, fake_call *c, char name, uint64_t action_id, boo
 
 static hy_err fake_cancelling_step(hy_txn *txn, const hy_input *input) {
     const bank_rename *body = input->body;
+    if (input->kind == BANK_IN_PAID && !((const bank_paid *)input->body)->worked) {
+        return hy_reject(txn, BANK_TOO_POOR);
+    }
     if (input->kind != BANK_IN_RENAME || !hy_bytes_equal(body->owner, HY_BYTES("cancel"))) {
         return bank_machine.step(txn, input);
     }

@@ -82,6 +82,7 @@ typedef struct fake_host {
     fake_pay pay_does;
     hy_effect *held[FAKE_HELD_MAX];
     uint32_t held_count;
+    bool is_quiet;    // attempts are not traced
     bool log_effects; // register an executor for BANK_DO_LOG, too
     bool closed;
     hy_err close_err;
@@ -108,7 +109,8 @@ void fake_webhook(fake_host *f, fake_call *c, char name, uint64_t action_id, boo
 void fake_pay_done(fake_host *f, uint32_t held, bool worked);
 void fake_pay_failed(fake_host *f, uint32_t held);
 
-// The bank, in which renaming an account to "cancel" cancels the action of that number instead.
+// The bank, in which renaming an account to "cancel" cancels the action of that number instead, and
+// which rejects payouts that did not work.
 const hy_machine *fake_cancelling_bank(void);
 
 // True when this run of the test lost an allocation: what it saw proves nothing then.

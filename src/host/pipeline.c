@@ -28,9 +28,10 @@ static void store_done(hy_work *work);
 
 void hyi_pipeline_run(hy_host *host) {
     if (host->store_call.is_done) pipeline_store_done(host);
-    if (host->stats.halted) hyi_queue_refuse(host, HY_HALTED);
     pipeline_fill(host);
     pipeline_append(host);
+    const bool all_told = host->flight == NULL && hyi_batch_is_empty(host->building);
+    if (host->stats.halted && all_told) hyi_queue_refuse(host, HY_HALTED);
     pipeline_checkpoint(host);
     // The append took the building batch away: there is room for more.
     if (host->queue.count > 0 && hyi_batch_is_empty(host->building) && !host->is_uncertain) {
