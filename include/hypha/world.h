@@ -44,7 +44,8 @@ HY_API void hy_world_run(hy_world *world); // until hy_world_stop, or nothing ca
 HY_API bool hy_world_turn(
     hy_world *world); // one round (real: waits for nothing); false: nothing left
 HY_API HY_ANY_THREAD void hy_world_stop(hy_world *world);
-HY_API hy_world *hy_world_close(hy_world *world); // NULL is fine; everything in it must be closed
+// NULL is fine. Waits for work and runs what was posted; all else in it must be closed. Returns NULL.
+HY_API hy_world *hy_world_close(hy_world *world);
 
 HY_API hy_mem *hy_world_mem(hy_world *world); // thread-safe
 HY_API hy_mem *hy_mem_system(void);           // malloc's; thread-safe
@@ -148,7 +149,7 @@ HY_API HY_CHECKED hy_err hy_connect(hy_world *world, const char *host, uint16_t 
 HY_API void hy_stream_start(hy_stream *stream, const hy_stream_events *events, void *self);
 HY_API HY_CHECKED hy_err hy_stream_write(hy_stream *stream,
                                          hy_bytes bytes); // copies; HY_LIMIT over 16 MiB queued
-HY_API void hy_stream_close(hy_stream *stream);
+HY_API void hy_stream_close(hy_stream *stream); // once; what has not drained may be lost
 
 // ---- descriptors and signals (real world only; a simulated one refuses with HY_UNSUPPORTED) ---
 

@@ -1,0 +1,255 @@
+// real_test.c - what only the real world has: threads, descriptors, signals, other processes.
+#include "kit/kit.h"
+#include "base/cleanup.h"
+
+#include <hypha/world.h>
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static void close_world(hy_world **world) {
+    *world = hy_world_close(*world);
+}
+
+// ---- posts from other threads
+// ---------------------------------------------------------------------
+
+#define SENDERS 4u
+#define LETTERS 5000u
+
+typedef struct letter {
+    hy_post post;
+    struct sender *sender;
+    uint32_t number;
+} letter;
+
+typedef struct sender {
+    struct office *office;
+    pthread_t thread;
+    uint32_t next; // expected; the world's thread alone reads and writes it
+    letter letters[LETTERS];
+} sender;
+
+typedef struct office {
+    hy_world *world;
+    hy_timer open; // keeps the world running
+    uint32_t received;
+    sender senders[SENDERS];
+} office;
+
+static void on_letter(hy_post *post) {
+    letter *l = (letter *)post;
+    office *o = l->sender->office;
+    CHECK_EQ(l->number, l->sender->next); // each sender's letters come in order
+    l->sender->next++;
+    if (++o->received == SENDERS * LETTERS) hy_world_stop(o->world);
+}
+
+static void *send_letters(void *argument) {
+    sender *s = (sender *)argument;
+    for (uint32_t i = 0; i < LETTERS; i++) {
+        s->letters[i] = (letter){ { .done = on_letter }, s, i };
+        hy_world_post(s->office->world, &s->letters[i].post);
+    }
+    return NULL;
+}
+
+static void on_closing_time(hy_timer *timer) {
+    (void)timer;
+}
+
+static hy_err posts_of_other_threads_arrive_in_order(hy_mem *mem) {
+    (void)mem;
+    static office o;
+    memset(&o, 0, sizeof o);
+    HY_CLEANUP(close_world) hy_world *world = NULL;
+    CHECK_OK(hy_world_open(NULL, &world));
+    o.world = world;
+    o.open.done = on_closing_time;
+    CHECK_OK(hy_timer_at(world, &o.open, HY_NEVER));
+    for (uint32_t i = 0; i < SENDERS; i++) {
+        o.senders[i].office = &o;
+        CHECK_EQ(pthread_create(&o.senders[i].thread, NULL, send_letters, &o.senders[i]), 0);
+    }
+    hy_world_run(world);
+    for (uint32_t i = 0; i < SENDERS; i++)
+        pthread_join(o.senders[i].thread, NULL);
+    CHECK_EQ(o.received, SENDERS * LETTERS);
+    hy_timer_stop(world, &o.open);
+    return HY_OK;
+}
+
+static void *stop_world(void *argument) {
+    hy_world_stop((hy_world *)argument);
+    return NULL;
+}
+
+static hy_err another_thread_may_stop_the_run(hy_mem *mem) {
+    (void)mem;
+    HY_CLEANUP(close_world) hy_world *world = NULL;
+    CHECK_OK(hy_world_open(NULL, &world));
+    hy_timer never = { .done = on_closing_time };
+    CHECK_OK(hy_timer_at(world, &never, HY_NEVER));
+    pthread_t thread;
+    CHECK_EQ(pthread_create(&thread, NULL, stop_world, world), 0);
+    hy_world_run(world);
+    pthread_join(thread, NULL);
+    return HY_OK;
+}
+
+// ---- work ---------------------------------------------------------------------------------------
+
+typedef struct slow {
+    hy_work work;
+    pthread_mutex_t *gate;
+    atomic_bool *started;
+    uint32_t dones;
+} slow;
+
+static void slow_run(hy_work *work) {
+    slow *s = (slow *)work;
+    atomic_store(s->started, true);
+    pthread_mutex_lock(s->gate);
+    pthread_mutex_unlock(s->gate);
+}
+
+static void slow_done(hy_work *work) {
+    ((slow *)work)->dones++;
+}
+
+static hy_err a_full_queue_refuses_work(hy_mem *mem) {
+    (void)mem;
+    HY_CLEANUP(close_world) hy_world *world = NULL;
+    CHECK_OK(hy_world_open(HY_OPTIONS(hy_world, .work_threads = 1, .work_queue_max = 2), &world));
+    pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
+    atomic_bool started = false;
+    slow works[4];
+    for (size_t i = 0; i < 4; i++)
+        works[i] = (slow){ { .run = slow_run, .done = slow_done }, &gate, &started, 0 };
+    pthread_mutex_lock(&gate);
+    CHECK_OK(hy_world_work(world, &works[0].work));
+    while (!atomic_load(&started)) {
+        hy_world_turn(world); // until the only thread is held up
+    }
+    CHECK_OK(hy_world_work(world, &works[1].work));
+    CHECK_OK(hy_world_work(world, &works[2].work));
+    CHECK_ERR(hy_world_work(world, &works[3].work), HY_LIMIT);
+    pthread_mutex_unlock(&gate);
+    hy_world_run(world); // ends when all work is done
+    for (size_t i = 0; i < 3; i++)
+        CHECK_EQ(works[i].dones, 1);
+    CHECK_EQ(works[3].dones, 0); // refused: never completes
+    return HY_OK;
+}
+
+static hy_err closing_waits_for_work(hy_mem *mem) {
+    (void)mem;
+    pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
+    atomic_bool started = false;
+    slow works[10];
+    hy_world *world = NULL;
+    CHECK_OK(hy_world_open(NULL, &world));
+    for (size_t i = 0; i < 10; i++) {
+        works[i] = (slow){ { .run = slow_run, .done = slow_done }, &gate, &started, 0 };
+        CHECK_OK(hy_world_work(world, &works[i].work));
+    }
+    CHECK(hy_world_close(world) == NULL);
+    for (size_t i = 0; i < 10; i++)
+        CHECK_EQ(works[i].dones, 1);
+    return HY_OK;
+}
+
+// ---- descriptors and signals
+// ----------------------------------------------------------------------
+
+typedef struct watched {
+    hy_watch *watch;
+    int ends[2];
+    uint32_t readable, writable;
+} watched;
+
+static void close_watched(watched *w) {
+    hy_watch_close(w->watch);
+    for (size_t i = 0; i < 2; i++) {
+        if (w->ends[i] > 0) close(w->ends[i]);
+    }
+}
+
+static void on_ready(void *self, uint32_t events) {
+    watched *w = (watched *)self;
+    w->readable += (events & 1) != 0;
+    w->writable += (events & 2) != 0;
+    char bytes[8];
+    if (events & 1) CHECK_EQ(read(w->ends[0], bytes, sizeof bytes), 1);
+    CHECK_EQ(hy_watch_set(w->watch, 0), HY_OK);
+}
+
+static hy_err a_watch_tells_what_was_asked_for(hy_mem *mem) {
+    HY_CLEANUP(close_world) hy_world *world = NULL;
+    CHECK_OK(hy_world_open(HY_OPTIONS(hy_world, .mem = mem), &world));
+    HY_CLEANUP(close_watched) watched w = { 0 };
+    CHECK_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, w.ends), 0);
+    CHECK_OK(hy_watch_open(world, w.ends[0], on_ready, &w, &w.watch));
+    CHECK_OK(hy_watch_set(w.watch, 1));
+    CHECK_EQ(write(w.ends[1], "x", 1), 1);
+    hy_world_run(world); // paused from inside, so nothing is left
+    CHECK_EQ(w.readable, 1);
+    CHECK_EQ(w.writable, 0);
+    CHECK_OK(hy_watch_set(w.watch, 2));
+    hy_world_run(world);
+    CHECK_EQ(w.readable, 1);
+    CHECK_EQ(w.writable, 1);
+    return HY_OK;
+}
+
+static void on_raised(void *self) {
+    hy_world_stop((hy_world *)self);
+}
+
+static void close_signal(hy_signal **signal) {
+    hy_signal_close(*signal);
+}
+
+static hy_err a_signal_is_a_call(hy_mem *mem) {
+    HY_CLEANUP(close_world) hy_world *world = NULL;
+    CHECK_OK(hy_world_open(HY_OPTIONS(hy_world, .mem = mem), &world));
+    HY_CLEANUP(close_signal) hy_signal *handle = NULL;
+    CHECK_OK(hy_signal_open(world, SIGUSR1, on_raised, world, &handle));
+    raise(SIGUSR1);
+    hy_world_run(world);
+    hy_signal *none = NULL;
+    CHECK_ERR(hy_signal_open(world, SIGKILL, on_raised, world, &none), HY_UNSUPPORTED);
+    return HY_OK;
+}
+
+// ---- bad callers
+// ----------------------------------------------------------------------------------
+
+static void close_with_a_listener(void *arg) {
+    hy_world *world = NULL;
+    hy_listener *listener = NULL;
+    (void)arg;
+    if (hy_world_open(NULL, &world) != HY_OK) return;
+    if (hy_listen(world, "127.0.0.1", 0, 1,
+                  (void (*)(void *, hy_stream *))(void (*)(void))on_raised, NULL, &listener,
+                  NULL) != HY_OK) {
+        return;
+    }
+    hy_world_close(world);
+}
+
+static hy_err closing_with_open_things_is_a_mistake(hy_mem *mem) {
+    (void)mem;
+    CHECK(kit_death(close_with_a_listener, NULL));
+    CHECK(strstr(kit_last_words(), "real->handles == 0") != NULL);
+    return HY_OK;
+}
+
+KIT_TESTS(KIT_TEST_ONCE(posts_of_other_threads_arrive_in_order),
+          KIT_TEST_ONCE(another_thread_may_stop_the_run), KIT_TEST_ONCE(a_full_queue_refuses_work),
+          KIT_TEST_ONCE(closing_waits_for_work), KIT_TEST(a_watch_tells_what_was_asked_for),
+          KIT_TEST(a_signal_is_a_call), KIT_TEST_ONCE(closing_with_open_things_is_a_mistake))
