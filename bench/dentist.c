@@ -7,7 +7,7 @@
 HY_RECORD_DEFINE(dentist_booking, DENTIST_BOOKING)
 HY_ENUM_DEFINE(dentist_status, DENTIST_STATUS)
 HY_RECORD_DEFINE(dentist_request, DENTIST_REQUEST)
-HY_RECORD_DEFINE(dentist_shift, DENTIST_SHIFT)
+HY_RECORD_DEFINE(dentist_day_hours, DENTIST_DAY_HOURS)
 HY_RECORD_DEFINE(dentist_request_slot, DENTIST_REQUEST_SLOT)
 HY_RECORD_DEFINE(dentist_range, DENTIST_RANGE)
 HY_RECORD_DEFINE(dentist_request_auto, DENTIST_REQUEST_AUTO)
@@ -24,12 +24,12 @@ enum { DENTIST_DAY = 1440, DENTIST_GRID = 15 };
 
 // ---- the calendar ----
 
-static bool dentist_is_open(const hy_view *view, uint32_t day, uint32_t start, uint32_t end) {
-    hy_cursor cursor = hy_cursor_at(view, DENTIST_SHIFTS, &(dentist_shift){ .day = (uint16_t)day });
-    for (const dentist_shift *shift; (shift = hy_cursor_next(&cursor)) && shift->day == day;) {
-        if (shift->start <= start && start < shift->end && end <= shift->end) return true;
-    }
-    return false;
+bool dentist_is_open(const hy_view *view, uint32_t day, uint32_t start, uint32_t end) {
+    const dentist_day_hours *hours =
+        hy_row_get(view, DENTIST_DAYS, &(dentist_day_hours){ .day = (uint16_t)day });
+    if (hours == NULL) return false;
+    return (hours->start <= start && end <= hours->end) ||
+           (hours->second_start <= start && end <= hours->second_end);
 }
 
 static bool dentist_is_free(const hy_view *view, uint16_t practice, uint32_t at, uint32_t minutes) {
@@ -70,23 +70,30 @@ static uint32_t dentist_find_between(const hy_view *view, uint16_t practice, uin
     }
 }
 
+// The first wish that fits into one stretch of opening hours.
+static uint32_t dentist_find_in(const hy_view *view, const dentist_request_auto *in, uint32_t day,
+                                dentist_range hours) {
+    uint32_t minutes = dentist_minutes[in->treatment], base = day * DENTIST_DAY;
+    for (size_t r = 0; r < in->ranges.len; r++) {
+        const dentist_range *wish = &in->ranges.ptr[r];
+        uint32_t start = wish->start > hours.start ? wish->start : hours.start;
+        uint32_t end = wish->end < hours.end ? wish->end : hours.end;
+        uint32_t at = dentist_find_between(view, in->practice, base + start, base + end, minutes);
+        if (at != 0) return at;
+    }
+    return 0;
+}
+
 static uint32_t dentist_find(const hy_view *view, const dentist_request_auto *in) {
-    uint32_t minutes = dentist_minutes[in->treatment];
     for (size_t d = 0; d < in->days.len; d++) {
-        uint32_t day = in->days.ptr[d];
-        hy_cursor cursor =
-            hy_cursor_at(view, DENTIST_SHIFTS, &(dentist_shift){ .day = (uint16_t)day });
-        for (const dentist_shift *shift; (shift = hy_cursor_next(&cursor)) && shift->day == day;) {
-            for (size_t r = 0; r < in->ranges.len; r++) {
-                const dentist_range *range = &in->ranges.ptr[r];
-                uint32_t start = range->start > shift->start ? range->start : shift->start;
-                uint32_t end = range->end < shift->end ? range->end : shift->end;
-                uint32_t base = day * DENTIST_DAY;
-                uint32_t at =
-                    dentist_find_between(view, in->practice, base + start, base + end, minutes);
-                if (at != 0) return at;
-            }
-        }
+        dentist_day_hours key = { .day = in->days.ptr[d] };
+        const dentist_day_hours *hours = hy_row_get(view, DENTIST_DAYS, &key);
+        if (hours == NULL) continue;
+        dentist_range first = { hours->start, hours->end };
+        dentist_range second = { hours->second_start, hours->second_end };
+        uint32_t at = dentist_find_in(view, in, key.day, first);
+        if (at == 0) at = dentist_find_in(view, in, key.day, second);
+        if (at != 0) return at;
     }
     return 0;
 }
@@ -193,14 +200,16 @@ static hy_err dentist_live_step(hy_txn *txn, const hy_input *input) {
 }
 
 void dentist_open_week(hy_state *state) {
-    static const uint8_t hours[][3] = { { 0, 9, 12 },  { 0, 14, 17 }, { 1, 9, 12 },
-                                        { 1, 13, 16 }, { 2, 9, 12 },  { 2, 14, 18 },
-                                        { 3, 10, 13 }, { 3, 14, 17 }, { 4, 9, 15 } };
-    for (size_t i = 0; i < sizeof hours / sizeof hours[0]; i++) {
-        dentist_shift shift = { .day = hours[i][0],
-                                .start = (uint16_t)(hours[i][1] * 60),
-                                .end = (uint16_t)(hours[i][2] * 60) };
-        hy_err err = hy_state_load_row(state, DENTIST_SHIFTS, &shift, NULL);
+    static const uint8_t hours[][4] = {
+        { 9, 12, 14, 17 }, { 9, 12, 13, 16 }, { 9, 12, 14, 18 }, { 10, 13, 14, 17 }, { 9, 15, 0, 0 }
+    };
+    for (uint16_t day = 0; day < sizeof hours / sizeof hours[0]; day++) {
+        dentist_day_hours row = { .day = day,
+                                  .start = (uint16_t)(hours[day][0] * 60),
+                                  .end = (uint16_t)(hours[day][1] * 60),
+                                  .second_start = (uint16_t)(hours[day][2] * 60),
+                                  .second_end = (uint16_t)(hours[day][3] * 60) };
+        hy_err err = hy_state_load_row(state, DENTIST_DAYS, &row, NULL);
         HY_ASSERT(err == HY_OK);
     }
 }
@@ -295,10 +304,7 @@ static const hy_table dentist_tables[] = {
                            .row = &dentist_request_record,
                            .key_count = 1,
                            .rows_max = 1u << 28 },
-    [DENTIST_SHIFTS] = { .name = "shift",
-                         .row = &dentist_shift_record,
-                         .key_count = 2,
-                         .ordered = true },
+    [DENTIST_DAYS] = { .name = "day_hours", .row = &dentist_day_hours_record, .key_count = 1 },
 };
 static const hy_input_kind dentist_inputs[] = {
     [DENTIST_IN_SLOT] = { .name = "request_slot",

@@ -38,13 +38,15 @@ HY_ENUM(dentist_status, DENTIST_STATUS)
     F(9, str, email)
 HY_RECORD(dentist_request, DENTIST_REQUEST)
 
-#define DENTIST_SHIFT(F) /* opening hours, the same in every practice */                           \
+#define DENTIST_DAY_HOURS(F) /* the same in every practice; a second range of 0..0 is none */      \
     F(1, u16, day)                                                                                 \
     F(2, u16, start)                                                                               \
-    F(3, u16, end)
-HY_RECORD(dentist_shift, DENTIST_SHIFT)
+    F(3, u16, end)                                                                                 \
+    F(4, u16, second_start)                                                                        \
+    F(5, u16, second_end)
+HY_RECORD(dentist_day_hours, DENTIST_DAY_HOURS)
 
-enum { DENTIST_BOOKINGS, DENTIST_REQUESTS, DENTIST_SHIFTS };
+enum { DENTIST_BOOKINGS, DENTIST_REQUESTS, DENTIST_DAYS };
 
 #define DENTIST_REQUEST_SLOT(F)                                                                    \
     F(1, u64, user)                                                                                \
@@ -92,6 +94,9 @@ extern const hy_machine dentist_live_machine;
 
 // Puts the opening hours into an empty state.
 void dentist_open_week(hy_state *state);
+
+// Do these minutes of a day lie within one stretch of opening hours?
+bool dentist_is_open(const hy_view *view, uint32_t day, uint32_t start, uint32_t end);
 
 // The original's check of everything: all pairs of bookings, all requests. True when it holds.
 bool dentist_check_all(const hy_view *view);

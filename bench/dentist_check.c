@@ -7,17 +7,7 @@
 enum { CHECK_BOOKINGS_MAX = 4096 };
 
 static bool dentist_pair_overlaps(const dentist_booking *a, const dentist_booking *b) {
-    if (a->day_minute / 1440 != b->day_minute / 1440) return false;
     return a->day_minute < b->day_minute + b->minutes && b->day_minute < a->day_minute + a->minutes;
-}
-
-static bool dentist_booking_fits(const hy_view *view, const dentist_booking *booking) {
-    uint16_t day = booking->day_minute / 1440, start = booking->day_minute % 1440;
-    hy_cursor cursor = hy_cursor_at(view, DENTIST_SHIFTS, &(dentist_shift){ .day = day });
-    for (const dentist_shift *shift; (shift = hy_cursor_next(&cursor)) && shift->day == day;) {
-        if (shift->start <= start && start + booking->minutes <= shift->end) return true;
-    }
-    return false;
 }
 
 bool dentist_check_all(const hy_view *view) {
@@ -26,11 +16,13 @@ bool dentist_check_all(const hy_view *view) {
     hy_cursor cursor = hy_cursor_at(view, DENTIST_BOOKINGS, NULL);
     for (const dentist_booking *row;
          (row = hy_cursor_next(&cursor)) && count < CHECK_BOOKINGS_MAX;) {
-        if (!dentist_booking_fits(view, row)) return false;
+        uint32_t day = row->day_minute / 1440, start = row->day_minute % 1440;
+        if (!dentist_is_open(view, day, start, start + row->minutes)) return false;
         bookings[count++] = row;
     }
     for (size_t i = 0; i < count; i++) {
-        for (size_t j = i + 1; j < count; j++) {
+        uint32_t day = bookings[i]->day_minute / 1440; // in order: the day's bookings are together
+        for (size_t j = i + 1; j < count && bookings[j]->day_minute / 1440 == day; j++) {
             if (dentist_pair_overlaps(bookings[i], bookings[j])) return false;
         }
     }

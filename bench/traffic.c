@@ -10,6 +10,8 @@ void traffic_init(traffic *t, uint64_t seed, bool live) {
     hyi_rng_init(&t->rng, seed);
     t->live = live;
     t->next_user = 1;
+    memcpy(t->name, "User", 4);
+    memcpy(t->email, "user", 4);
 }
 
 void traffic_deinit(traffic *t) {
@@ -43,27 +45,24 @@ static traffic_waiting traffic_take_any(traffic_list *list, size_t index) {
     return item;
 }
 
-static size_t traffic_digits(char *out, uint64_t value) {
-    char digits[20];
-    size_t count = 0;
-    do {
-        digits[count++] = (char)('0' + value % 10);
-        value /= 10;
-    } while (value > 0);
-    for (size_t i = 0; i < count; i++) {
-        out[i] = digits[count - 1 - i];
+// "User<id>", "user<id>@example.com". Users are numbered in a row, so the digits are counted up in
+// place instead of being made anew.
+static void traffic_name(traffic *t, hy_text *out_name, hy_text *out_email) {
+    size_t at = t->digits;
+    while (at > 0 && t->name[3 + at] == '9') {
+        t->name[3 + at--] = '0';
     }
-    return count;
-}
-
-static void traffic_name(traffic *t, uint64_t user, hy_text *out_name, hy_text *out_email) {
-    memcpy(t->name, "User", 4);
-    size_t digits = traffic_digits(t->name + 4, user);
-    memcpy(t->email, "user", 4);
-    memcpy(t->email + 4, t->name + 4, digits);
-    memcpy(t->email + 4 + digits, "@example.com", 12);
-    *out_name = (hy_text){ (const uint8_t *)t->name, 4 + digits };
-    *out_email = (hy_text){ (const uint8_t *)t->email, 16 + digits };
+    if (at == 0) {
+        t->digits++;
+        t->name[4] = '1';
+        t->name[3 + t->digits] = t->digits == 1 ? '1' : '0';
+    } else {
+        t->name[3 + at]++;
+    }
+    memcpy(t->email + 4, t->name + 4, 20);
+    memcpy(t->email + 4 + t->digits, "@example.com", 12);
+    *out_name = (hy_text){ (const uint8_t *)t->name, 4 + t->digits };
+    *out_email = (hy_text){ (const uint8_t *)t->email, 16 + t->digits };
 }
 
 // p = 0.85 as the threshold trunc(p * 2^64) of the double nearest to it.
@@ -95,7 +94,7 @@ static void traffic_request_slot(traffic *t) {
     uint16_t day = (uint16_t)hyi_rng_usize_in(&t->rng, 0, 5);
     in->day_minute = (uint16_t)(day * 1440 + traffic_time(t));
     in->treatment = (uint8_t)hyi_rng_usize_in(&t->rng, 0, 4);
-    traffic_name(t, in->user, &in->name, &in->email);
+    traffic_name(t, &in->name, &in->email);
     t->target = (traffic_waiting){ .treatment = in->treatment };
     t->input = (hy_input){ .kind = DENTIST_IN_SLOT };
 }
@@ -118,7 +117,7 @@ static void traffic_request_auto(traffic *t) {
     in->days.ptr = t->days;
     in->ranges.ptr = t->ranges;
     in->treatment = (uint8_t)hyi_rng_usize_in(&t->rng, 0, 4);
-    traffic_name(t, in->user, &in->name, &in->email);
+    traffic_name(t, &in->name, &in->email);
     t->target = (traffic_waiting){ .treatment = in->treatment };
     t->input = (hy_input){ .kind = DENTIST_IN_AUTO };
 }

@@ -41,7 +41,8 @@ typedef struct traffic {
     } body;
     uint8_t days[TRAFFIC_DAYS_MAX];
     dentist_range ranges[TRAFFIC_RANGES_MAX];
-    char name[32], email[48];
+    char name[32], email[48]; // of the last user; `digits` of the number
+    size_t digits;
 } traffic;
 
 void traffic_init(traffic *t, uint64_t seed, bool live);

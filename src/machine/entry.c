@@ -35,21 +35,17 @@ static hy_err entry_encode_key(hy_state *state, const hyi_rows *rows, const void
 }
 
 static hy_err entry_add_changes(hy_state *state, hy_entry *entry) {
-    const hyi_undo *undo = &state->undo;
-    uint64_t end = hyi_queue_end(&undo->entries);
-    size_t count = (size_t)(end - undo->entries_first);
-    entry->changes.ptr = hy_arena_alloc(&state->arena, (count + 1) * sizeof(hy_entry_change));
+    entry->changes.ptr =
+        hy_arena_alloc(&state->arena, state->change_count * sizeof(hy_entry_change));
     if (entry->changes.ptr == NULL) return HY_NOMEM;
-    for (uint64_t at = undo->entries_first; at < end; at++) {
-        const hyi_undo_entry *touched = hyi_undo_entry_at(undo, at);
-        const hyi_rows *rows = state->tables[touched->table];
-        hy_change change = hyi_undo_change(state, touched);
-        if (change.before == NULL && change.after == NULL) continue;
+    for (uint32_t i = 0; i < state->change_count; i++) {
+        const hy_change *change = &state->changes[i];
+        const hyi_rows *rows = state->tables[change->table];
         hy_entry_change *out = &entry->changes.ptr[entry->changes.len++];
-        *out = (hy_entry_change){ .table = touched->table, .gone = change.after == NULL };
+        *out = (hy_entry_change){ .table = change->table, .gone = change->after == NULL };
         hy_err err = out->gone
-                         ? entry_encode_key(state, rows, change.before, &out->row)
-                         : entry_encode(state, rows->layout.table->row, change.after, &out->row);
+                         ? entry_encode_key(state, rows, change->before, &out->row)
+                         : entry_encode(state, rows->layout.table->row, change->after, &out->row);
         if (err != HY_OK) return err;
     }
     return HY_OK;
@@ -57,7 +53,7 @@ static hy_err entry_add_changes(hy_state *state, hy_entry *entry) {
 
 static hy_err entry_add_actions(hy_state *state, hy_entry *entry) {
     entry->actions.ptr =
-        hy_arena_alloc(&state->arena, (state->action_count + 1) * sizeof(hy_entry_action));
+        hy_arena_alloc(&state->arena, state->action_count * sizeof(hy_entry_action));
     if (entry->actions.ptr == NULL) return HY_NOMEM;
     for (uint32_t i = 0; i < state->action_count; i++) {
         const hy_action *action = &state->actions[i];

@@ -82,22 +82,22 @@ static bool invariant_step_holds(const invariant_check *check, uint32_t index) {
 }
 
 static bool invariant_touched_holds(const invariant_check *check, uint32_t index) {
-    const hyi_undo *undo = &check->state->undo;
-    hy_invariant_kind kind = check->invariant->kind;
-    if (kind == HY_INVARIANT_AGGREGATE || kind == HY_INVARIANT_GLOBAL) {
+    const hy_state *state = check->state;
+    const hy_invariant *invariant = check->invariant;
+    if (invariant->kind == HY_INVARIANT_AGGREGATE || invariant->kind == HY_INVARIANT_GLOBAL) {
         return invariant_step_holds(check, index);
     }
-    uint64_t end = hyi_queue_end(&undo->entries);
-    for (uint64_t at = undo->entries_first; at < end; at++) {
-        const hyi_undo_entry *entry = hyi_undo_entry_at(undo, at);
-        hy_change change = hyi_undo_change(check->state, entry);
-        if (change.before == NULL && change.after == NULL) continue;
-        if (kind == HY_INVARIANT_REFERENCE && entry->table == check->invariant->target &&
-            change.after == NULL && hyi_derived_is_referred(check->state, index, change.before)) {
+    bool refers = invariant->kind == HY_INVARIANT_REFERENCE;
+    bool looked_at = hyi_state_touched(state, invariant->table) ||
+                     (refers && hyi_state_touched(state, invariant->target));
+    for (uint32_t i = 0; looked_at && i < state->change_count; i++) {
+        const hy_change *change = &state->changes[i];
+        if (refers && change->table == invariant->target && change->after == NULL &&
+            hyi_derived_is_referred(state, index, change->before)) {
             return false; // somebody still names the row that went
         }
-        if (entry->table != check->invariant->table) continue;
-        if (!invariant_change_holds(check, &change)) return false;
+        if (change->table == invariant->table && !invariant_change_holds(check, change))
+            return false;
     }
     return true;
 }

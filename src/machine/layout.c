@@ -131,49 +131,6 @@ hy_err hyi_layout_make(const hy_table *table, hyi_layout *out_layout, hy_why *wh
     return err;
 }
 
-static uint64_t layout_load(const uint8_t *at, uint32_t size) {
-    switch (size) {
-    case 1: return *at;
-    case 2: {
-        uint16_t value;
-        memcpy(&value, at, sizeof value);
-        return value;
-    }
-    case 4: {
-        uint32_t value;
-        memcpy(&value, at, sizeof value);
-        return value;
-    }
-    default: {
-        uint64_t value;
-        memcpy(&value, at, sizeof value);
-        return value;
-    }
-    }
-}
-
-hyi_key hyi_layout_key(const hyi_layout *layout, const void *row) {
-    const uint8_t *base = row;
-    if (layout->key[0].size == 16) {
-        const hy_id *id = (const void *)(base + layout->key[0].offset);
-        return (hyi_key){ id->hi, id->lo };
-    }
-    hyi_key key = { 0, 0 };
-    for (uint32_t i = 0; i < layout->key_count; i++) {
-        const hyi_key_part *part = &layout->key[i];
-        uint64_t value = layout_load(base + part->offset, part->size) ^ part->flip;
-        if (part->size == 8) {
-            key.hi = key.lo;
-            key.lo = value;
-        } else {
-            uint32_t bits = part->size * 8;
-            key.hi = (key.hi << bits) | (key.lo >> (64 - bits));
-            key.lo = (key.lo << bits) | value;
-        }
-    }
-    return key;
-}
-
 uint64_t hyi_layout_digest(const hyi_layout *layout, const void *row) {
     uint64_t digest = layout->salt;
     const uint8_t *base = row;

@@ -46,8 +46,31 @@ typedef struct hyi_layout {
 // `why`.
 HY_CHECKED hy_err hyi_layout_make(const hy_table *table, hyi_layout *out_layout, hy_why *why);
 
-// The packed key: ordered like the key fields, first field first.
-hyi_key hyi_layout_key(const hyi_layout *layout, const void *row);
+static inline uint64_t hyi_layout_load(const uint8_t *at, uint32_t size) {
+    if (size == 8) return *(const uint64_t *)(const void *)at;
+    if (size == 4) return *(const uint32_t *)(const void *)at;
+    return size == 2 ? *(const uint16_t *)(const void *)at : *at;
+}
+
+// The packed key: ordered like the key fields, first field first. Inline: every row operation
+// begins here.
+static inline hyi_key hyi_layout_key(const hyi_layout *layout, const void *row) {
+    const uint8_t *base = row;
+    const hyi_key_part *part = &layout->key[0];
+    if (part->size == 16) {
+        const hy_id *id = (const void *)(base + part->offset);
+        return (hyi_key){ id->hi, id->lo };
+    }
+    hyi_key key = { 0, hyi_layout_load(base + part->offset, part->size) ^ part->flip };
+    for (uint32_t i = 1; i < layout->key_count; i++) {
+        part = &layout->key[i];
+        uint32_t bits = part->size * 8;
+        uint64_t value = hyi_layout_load(base + part->offset, part->size) ^ part->flip;
+        key.hi = bits == 64 ? key.lo : key.hi << bits | key.lo >> (64 - bits);
+        key.lo = bits == 64 ? value : key.lo << bits | value;
+    }
+    return key;
+}
 
 // Of the row's content, wherever its bytes lie.
 uint64_t hyi_layout_digest(const hyi_layout *layout, const void *row);

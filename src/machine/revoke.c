@@ -34,6 +34,23 @@ hy_change hyi_undo_change(const hy_state *state, const hyi_undo_entry *entry) {
     return change;
 }
 
+hy_err hyi_undo_collect(hy_state *state) {
+    const hyi_undo *undo = &state->undo;
+    uint64_t end = hyi_queue_end(&undo->entries);
+    size_t room = (size_t)(end - undo->entries_first) * sizeof(hy_change);
+    state->changes = hy_arena_alloc(&state->arena, room);
+    state->change_count = 0;
+    state->touched[0] = state->touched[1] = 0;
+    if (state->changes == NULL) return HY_NOMEM;
+    for (uint64_t at = undo->entries_first; at < end; at++) {
+        hy_change change = hyi_undo_change(state, hyi_undo_entry_at(undo, at));
+        if (change.before == NULL && change.after == NULL) continue; // came and went
+        state->changes[state->change_count++] = change;
+        state->touched[change.table / 64] |= UINT64_C(1) << change.table % 64;
+    }
+    return HY_OK;
+}
+
 static void revoke_entry(hy_state *state, const hyi_undo_entry *entry) {
     hyi_rows *rows = state->tables[entry->table];
     hyi_rows_open(rows, entry->slot);
@@ -86,7 +103,7 @@ void hy_state_rewind(hy_state *state, uint64_t seq) {
         state->digest = step.digest_before;
         state->chain = step.chain_before;
     }
-    state->last_first = state->last_end = hyi_queue_end(&undo->entries);
+    state->change_count = 0; // whatever the last step changed, it did not
 }
 
 // The step's deletes become final, unless a later step has touched the row again.

@@ -104,10 +104,10 @@ uint64_t hy_state_digest_slow(const hy_state *state) {
 }
 
 uint32_t hy_state_change_count(const hy_state *state) {
-    return (uint32_t)(state->last_end - state->last_first);
+    return state->change_count;
 }
 
 hy_change hy_state_change(const hy_state *state, uint32_t index) {
-    HY_ASSERT(index < hy_state_change_count(state));
-    return hyi_undo_change(state, hyi_undo_entry_at(&state->undo, state->last_first + index));
+    HY_ASSERT(index < state->change_count);
+    return state->changes[index];
 }

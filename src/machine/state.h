@@ -37,7 +37,9 @@ struct hy_state {
     const char *halted_by; // the invariant, or NULL
 
     hyi_undo undo;
-    uint64_t last_first, last_end; // entries of the last accepted step, for hy_state_change
+    hy_change *changes; // of the step under way or done last; in the arena
+    uint32_t change_count;
+    uint64_t touched[2]; // the tables they are in, a bit each
 
     hy_arena arena; // of one step: decoded bodies, actions, replies
     hy_buf scratch; // encodings on their way into the arena
@@ -48,6 +50,10 @@ struct hy_state {
     bool stepping; // a step function is running
     hy_txn txn;
 };
+
+static inline bool hyi_state_touched(const hy_state *state, uint32_t table) {
+    return (state->touched[table / 64] >> table % 64 & 1) != 0;
+}
 
 static inline const hy_state *hyi_state_of(const hy_view *view) {
     return (const void *)view;
@@ -80,6 +86,9 @@ void hyi_txn_fail(hy_txn *txn, hy_err err);
 void hyi_undo_begin(hy_state *state);  // a new step number, an empty log
 void hyi_undo_cancel(hy_state *state); // rolls the step under way back
 HY_CHECKED hy_err hyi_undo_keep(hy_state *state, const hyi_undo_step *step); // HY_NOMEM
+
+// Collects what the step under way changed into state->changes, once for all who look at it.
+HY_CHECKED hy_err hyi_undo_collect(hy_state *state); // HY_NOMEM
 
 // What the entry did to its row: as it was and as it is; NULL where there was or is none.
 hy_change hyi_undo_change(const hy_state *state, const hyi_undo_entry *entry);

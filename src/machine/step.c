@@ -112,37 +112,31 @@ static hy_err step_attempt_twice(hy_state *state, const hy_input *input) {
 // The digest after the step, from the rows it touched.
 static uint64_t step_digest(hy_state *state) {
     uint64_t digest = state->digest;
-    uint64_t end = hyi_queue_end(&state->undo.entries);
-    for (uint64_t at = state->undo.entries_first; at < end; at++) {
-        const hyi_undo_entry *entry = hyi_undo_entry_at(&state->undo, at);
-        if (!hyi_table_is_digested(entry->table)) continue;
-        const hyi_rows *rows = state->tables[entry->table];
-        hy_change change = hyi_undo_change(state, entry);
-        if (change.before != NULL) digest -= hyi_layout_digest(&rows->layout, change.before);
-        if (change.after != NULL) {
-            hyi_layout_normalise(&rows->layout, hyi_rows_row(rows, entry->slot));
-            digest += hyi_layout_digest(&rows->layout, change.after);
+    for (uint32_t i = 0; i < state->change_count; i++) {
+        const hy_change *change = &state->changes[i];
+        if (!hyi_table_is_digested(change->table)) continue;
+        const hyi_layout *layout = &state->tables[change->table]->layout;
+        if (change->before != NULL) digest -= hyi_layout_digest(layout, change->before);
+        if (change->after != NULL) {
+            hyi_layout_normalise(layout, (void *)(uintptr_t)change->after);
+            digest += hyi_layout_digest(layout, change->after);
         }
     }
     return digest;
 }
 
-static void step_underive(hy_state *state, uint64_t end) {
-    for (uint64_t at = end; at > state->undo.entries_first; at--) {
-        hy_change change = hyi_undo_change(state, hyi_undo_entry_at(&state->undo, at - 1));
-        hyi_derived_unchange(state, &change);
+static void step_underive(hy_state *state, uint32_t count) {
+    for (uint32_t i = count; i > 0; i--) {
+        hyi_derived_unchange(state, &state->changes[i - 1]);
     }
 }
 
 static hy_err step_derive(hy_state *state) {
-    uint64_t end = hyi_queue_end(&state->undo.entries);
-    for (uint64_t at = state->undo.entries_first; at < end; at++) {
-        hy_change change = hyi_undo_change(state, hyi_undo_entry_at(&state->undo, at));
-        hy_err err = hyi_derived_change(state, &change);
-        if (err != HY_OK) {
-            step_underive(state, at);
-            return err;
-        }
+    for (uint32_t i = 0; i < state->change_count; i++) {
+        hy_err err = hyi_derived_change(state, &state->changes[i]);
+        if (err == HY_OK) continue;
+        step_underive(state, i);
+        return err;
     }
     return HY_OK;
 }
@@ -210,15 +204,17 @@ static hy_err step_settle(hy_state *state, const hy_input *input, uint64_t body_
                           hy_outcome *out) {
     if (input->key.len > 0) hyi_answer_file(&state->txn, body_digest, err);
     hy_err failed = state->txn.failed;
+    if (failed == HY_OK) failed = hyi_undo_collect(state);
     if (failed == HY_OK) {
         out->digest = step_digest(state);
         failed = step_derive(state);
     }
     if (failed == HY_OK) {
         failed = step_settle_checked(state, input, err, out);
-        if (failed != HY_OK) step_underive(state, hyi_queue_end(&state->undo.entries));
+        if (failed != HY_OK) step_underive(state, state->change_count);
     }
     if (failed != HY_OK) {
+        state->change_count = 0;
         hyi_undo_cancel(state);
         state->action_count = 0;
         out->entry = (hy_bytes){ NULL, 0 };
@@ -226,8 +222,6 @@ static hy_err step_settle(hy_state *state, const hy_input *input, uint64_t body_
     }
     state->accepted++;
     state->seq = input->seq;
-    state->last_first = state->undo.entries_first;
-    state->last_end = hyi_queue_end(&state->undo.entries);
     step_seal(state);
     out->reply = state->txn.reply;
     out->actions = state->actions;
@@ -255,7 +249,7 @@ hy_err hy_state_step(hy_state *state, const hy_input *input, hy_outcome *out_out
     hy_outcome *out = out_outcome;
     *out = (hy_outcome){ .digest = state->digest };
     if (!state->options.keep_undo) hy_state_release(state, UINT64_MAX);
-    state->last_first = state->last_end = hyi_queue_end(&state->undo.entries);
+    state->change_count = 0;
     hy_arena_reset(&state->arena);
 
     out->err = step_admit(state, input, out);
