@@ -40,11 +40,12 @@ typedef struct hy_sim_options {
 } hy_sim_options;
 HY_API HY_CHECKED hy_err hy_sim_open(const hy_sim_options *options, hy_world **out_world);
 
-HY_API void hy_world_run(hy_world *world); // until hy_world_stop, or nothing can happen any more
-HY_API bool hy_world_turn(
-    hy_world *world); // one round (real: waits for nothing); false: nothing left
+// Runs until hy_world_stop, or until nothing can happen any more. A stop that came before counts.
+HY_API void hy_world_run(hy_world *world);
+// One round; the real world waits for nothing. False: nothing is left.
+HY_API bool hy_world_turn(hy_world *world);
 HY_API HY_ANY_THREAD void hy_world_stop(hy_world *world);
-// NULL is fine. Waits for work and runs what was posted; all else in it must be closed. Returns NULL.
+// NULL is fine. Waits for work and runs what was posted; all else must be closed. Returns NULL.
 HY_API hy_world *hy_world_close(hy_world *world);
 
 HY_API hy_mem *hy_world_mem(hy_world *world); // thread-safe
@@ -124,9 +125,11 @@ HY_API HY_CHECKED hy_err hy_folder_make(hy_world *world, const char *path,
 HY_API bool hy_world_is_real(const hy_world *world);
 
 // ---- streams ----------------------------------------------------------------------------------
-// TCP on
-// the real world's loopback or network, byte pipes in the simulated one. Reads push: `read` is
-// called with borrowed bytes, with len 0 at the end, or with an error; then `closed` follows close.
+//
+// TCP in the real world, byte pipes in the simulated one. Reads push: `read` is called with
+// borrowed bytes, with len 0 at the end, or with an error; then `closed` follows close. Hosts are
+// IP addresses in numbers or "localhost" (HY_MALFORMED). Nobody listens: HY_NOT_FOUND; the other
+// end is gone: HY_CLOSED.
 
 typedef struct hy_listener hy_listener;
 typedef struct hy_stream hy_stream;
@@ -149,7 +152,7 @@ HY_API HY_CHECKED hy_err hy_connect(hy_world *world, const char *host, uint16_t 
 HY_API void hy_stream_start(hy_stream *stream, const hy_stream_events *events, void *self);
 HY_API HY_CHECKED hy_err hy_stream_write(hy_stream *stream,
                                          hy_bytes bytes); // copies; HY_LIMIT over 16 MiB queued
-HY_API void hy_stream_close(hy_stream *stream); // once; what has not drained may be lost
+HY_API void hy_stream_close(hy_stream *stream);           // once; what has not drained may be lost
 
 // ---- descriptors and signals (real world only; a simulated one refuses with HY_UNSUPPORTED) ---
 
@@ -176,20 +179,21 @@ typedef struct hy_sim_faults {
     uint32_t disk_full_ppm;
     uint64_t disk_bytes_max; // 0: no limit; beyond it writes fail with HY_DISK_FULL
     bool dead_disk;          // every further call fails
-    bool sync_error_drops; // a failed sync forgets what was unsynced: reads show it, no later sync
-                           // saves it
+    bool sync_error_drops;   // a failed sync forgets: reads show it, no later sync saves it
 } hy_sim_faults;
 HY_API void hy_sim_set_faults(hy_world *world, const hy_sim_faults *faults);
 
 // Crash points: every disk call that changes something has a number, from 1. At number `at` the
 // call happens in full, in part or not at all (seeded), and from then on every call fails until
-// restart.
+// restart, and hy_world_run and hy_world_turn run nothing.
 HY_API uint64_t hy_sim_disk_calls(const hy_world *world);
 HY_API void hy_sim_crash_at(hy_world *world, uint64_t at); // 0: never
 HY_API bool hy_sim_has_crashed(const hy_world *world);
 // The machine comes up again: synced bytes are there; each unsynced write is, seeded, there, gone,
-// or torn at a 512-byte sector, in any order. Open files are invalid. Pending posts, timers, work:
-// gone.
+// or torn at a 512-byte sector, in any order. Open files are invalid, streams and listeners dead:
+// they may still be closed, or are freed with the world. Pending posts, timers and work are gone,
+// their records untouched. Called from outside the world's callbacks; without a crash before, it
+// is the power that goes.
 HY_API void hy_sim_restart(hy_world *world);
 HY_API void hy_sim_flip_bit(hy_world *world, const char *path, uint64_t bit); // bit rot
 // Lets virtual time pass, running what falls due.
@@ -211,9 +215,10 @@ typedef struct hy_sim_event {
 HY_API bool hy_sim_log_next(const hy_world *world, uint64_t *cursor, hy_sim_event *out_event);
 
 // ---- pages that can be write-protected --------------------------------------------------------
-// What hypha/machine.h asks of a
-// test's world: a write that was not logged then faults, and a handler prints the stack. `world`
-// may not know `machine`, so the port itself is declared in hypha/base.h.
+//
+// What hypha/machine.h asks of a test's world: a write that was not logged then faults, and a
+// handler prints the stack. `world` may not know `machine`, so the port is declared in
+// hypha/base.h.
 HY_API hy_guard *hy_guard_pages(void); // one for the process, never freed
 
 #ifdef __cplusplus
