@@ -12,7 +12,7 @@
 #define NARROW(F) F(1, u8, a) F(2, bool, b)
 HY_RECORD(narrow, NARROW)
 HY_RECORD_DEFINE(narrow, NARROW)
-#define NARROW_EITHER(U) U(1, u8, a) U(2, rec(narrow), b)
+#define NARROW_EITHER(U) U(1, rec(narrow), b) U(2, u8, a)
 HY_UNION(narrow_either, NARROW_EITHER)
 HY_UNION_DEFINE(narrow_either, NARROW_EITHER)
 #define PADDED(F)                                                                                  \
@@ -20,8 +20,10 @@ HY_UNION_DEFINE(narrow_either, NARROW_EITHER)
     F(2, u64, b)                                                                                   \
     F(3, u16, c)                                                                                   \
     F(4, opt(u16), d)                                                                              \
-    F(5, opt(rec(narrow)), e) F(6, one(narrow_either), f) F(7, list(one(narrow_either)), g)        \
-        F(8, u8, h) F(9, opt(f64), i) F(10, opt(one(suite_shape)), j) F(11, u8, k)
+    F(5, opt(rec(narrow)), e)                                                                      \
+    F(6, one(narrow_either), f)                                                                    \
+    F(7, list(one(narrow_either)), g) F(8, u8, h) F(9, opt(f64), i)                                \
+        F(10, opt(one(suite_shape)), j) F(11, u8, k)
 HY_RECORD(padded, PADDED)
 HY_RECORD_DEFINE(padded, PADDED)
 

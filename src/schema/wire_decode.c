@@ -11,12 +11,10 @@
 //   - lists of scalars are read packed or not; an integer that does not fit its field is HY_RANGE;
 //   - a known field with a foreign wire type is malformed, for no rule of evolution leads there;
 //   - unknown fields, groups too, are kept byte for byte where the record keeps them, else skipped.
-//
-// A list under construction has its capacity in the 16 bytes before its first element, because the
-// struct of the record has room for a pointer and a count only.
 #include <hypha/schema.h>
 
 #include "base/memory.h"
+#include "schema/field_list.h"
 #include "schema/field_path.h"
 #include "schema/wire.h"
 
@@ -31,20 +29,6 @@ typedef struct wire_reader {
 typedef struct wire_span {
     const uint8_t *at, *end;
 } wire_span;
-
-// What every list and `unknown` look like in a struct.
-typedef struct wire_list {
-    uint8_t *ptr;
-    size_t len;
-} wire_list;
-
-typedef struct wire_list_head {
-    size_t capacity;
-    size_t padding[16 / sizeof(size_t) - 1];
-} wire_list_head;
-
-_Static_assert(sizeof(wire_list) == sizeof(hy_bytes), "a list looks like bytes");
-_Static_assert(sizeof(wire_list_head) == 16, "elements stay aligned");
 
 // The step of an error that is about the record itself.
 static const hyi_field_step reader_here = { .field = NULL, .index = HYI_NO_INDEX };
@@ -67,7 +51,6 @@ static hy_err decode_packed(wire_reader *reader, const hy_field *field, wire_spa
                             uint8_t *member);
 static hy_err decode_unknown(wire_reader *reader, const hy_record *record, const uint8_t *tag_at,
                              uint64_t tag, wire_span *span, uint8_t *value);
-static uint8_t *reader_extend(wire_reader *reader, uint8_t *member, size_t size, size_t more);
 static size_t wire_count_run(wire_span span, uint64_t tag);
 
 hy_err hy_wire_decode(const hy_record *record, hy_bytes bytes, hy_arena *arena, void *out_value,
@@ -286,26 +269,24 @@ static hy_err decode_list(wire_reader *reader, const hy_field *field, uint32_t w
     if (wire == HYI_WIRE_LENGTH && natural != HYI_WIRE_LENGTH) {
         return decode_packed(reader, field, span, member);
     }
-    wire_list list;
-    memcpy(&list, member, sizeof list);
+    hyi_field_list list = hyi_field_list_load(member);
     hyi_field_step step = { .field = field, .index = list.len };
     size_t room =
         list.len == 0 ? 1 + wire_count_run(*span, (uint64_t)field->number << 3 | wire) : 1;
-    uint8_t *to = reader_extend(reader, member, field->size, room);
+    uint8_t *to = hyi_field_list_extend(reader->arena, member, field->size, room);
     if (to == NULL) return reader_fail(reader, step, HY_NOMEM, span->at, "no memory for the list");
     memset(to, 0, field->size);
     hy_err err = decode_value(reader, step, wire, span, to);
     if (err != HY_OK) return err;
-    memcpy(&list, member, sizeof list);
+    list = hyi_field_list_load(member);
     list.len += 1;
-    memcpy(member, &list, sizeof list);
+    hyi_field_list_store(member, list);
     return HY_OK;
 }
 
 static hy_err decode_packed(wire_reader *reader, const hy_field *field, wire_span *span,
                             uint8_t *member) {
-    wire_list list;
-    memcpy(&list, member, sizeof list);
+    hyi_field_list list = hyi_field_list_load(member);
     hyi_field_step step = { .field = field, .index = list.len };
     hy_bytes body = { .ptr = NULL };
     hy_err err = decode_length(reader, step, span, &body);
@@ -318,9 +299,9 @@ static hy_err decode_packed(wire_reader *reader, const hy_field *field, wire_spa
         }
     }
     wire_span inside = { .at = body.ptr, .end = body.ptr + body.len };
-    uint8_t *to = reader_extend(reader, member, field->size, count);
+    uint8_t *to = hyi_field_list_extend(reader->arena, member, field->size, count);
     if (to == NULL) return reader_fail(reader, step, HY_NOMEM, body.ptr, "no memory for the list");
-    memcpy(&list, member, sizeof list);
+    list = hyi_field_list_load(member);
     uint32_t natural = hyi_wire_type_of(field->type);
     while (inside.at < inside.end) {
         step.index = list.len;
@@ -332,7 +313,7 @@ static hy_err decode_packed(wire_reader *reader, const hy_field *field, wire_spa
         to += field->size;
         list.len += 1;
     }
-    memcpy(member, &list, sizeof list);
+    hyi_field_list_store(member, list);
     return HY_OK;
 }
 
@@ -347,43 +328,14 @@ static hy_err decode_unknown(wire_reader *reader, const hy_record *record, const
         if (fields[i].type != HY_TYPE_UNKNOWN) continue;
         size_t len = (size_t)(span->at - tag_at);
         uint8_t *member = value + fields[i].offset;
-        uint8_t *to = reader_extend(reader, member, 1, len);
+        uint8_t *to = hyi_field_list_extend(reader->arena, member, 1, len);
         if (to == NULL) return reader_fail(reader, reader_here, HY_NOMEM, tag_at, "no memory");
         memcpy(to, tag_at, len);
-        wire_list list;
-        memcpy(&list, member, sizeof list);
+        hyi_field_list list = hyi_field_list_load(member);
         list.len += len;
-        memcpy(member, &list, sizeof list);
+        hyi_field_list_store(member, list);
     }
     return HY_OK;
-}
-
-// Makes room for `more` elements behind those of the list at `member`, and gives the place of the
-// first; NULL without memory. The count stays: the caller raises it when the elements are whole.
-static uint8_t *reader_extend(wire_reader *reader, uint8_t *member, size_t size, size_t more) {
-    wire_list list;
-    memcpy(&list, member, sizeof list);
-    size_t capacity = 0;
-    if (list.ptr != NULL) {
-        wire_list_head head;
-        memcpy(&head, list.ptr - sizeof head, sizeof head);
-        capacity = head.capacity;
-    }
-    if (list.ptr == NULL || more > capacity - list.len) {
-        wire_list_head head = { .capacity = list.len + more };
-        if (head.capacity < capacity * 2) head.capacity = capacity * 2;
-        size_t bytes;
-        if (__builtin_mul_overflow(head.capacity, size, &bytes)) return NULL;
-        if (bytes > SIZE_MAX / 2) return NULL;
-        uint8_t *block = (uint8_t *)hy_arena_alloc(reader->arena, sizeof head + bytes);
-        if (block == NULL) return NULL;
-        memcpy(block, &head, sizeof head);
-        block += sizeof head;
-        if (list.len > 0) memcpy(block, list.ptr, list.len * size);
-        list.ptr = block;
-        memcpy(member, &list, sizeof list);
-    }
-    return list.ptr + list.len * size;
 }
 
 // How many more elements of the same list follow the one whose tag was just read. Lists mostly come

@@ -216,6 +216,8 @@ static hy_err refuses_with_the_place(hy_mem *mem) {
         { &suite_point_record, HY_BYTES("\x3e\x01"), HY_MALFORMED, 0, "" },
         { &suite_point_record, HY_BYTES("\x34"), HY_MALFORMED, 0, "" },
         { &suite_point_record, HY_BYTES("\x33\x3c"), HY_MALFORMED, 0, "" },
+        { &suite_point_record, HY_BYTES("\x2a\x05zz"), HY_MALFORMED, 0, "" },
+        { &suite_point_record, HY_BYTES("\x29zz"), HY_MALFORMED, 0, "" },
         { &suite_point_record, HY_BYTES("\x80\x80\x80\x80\x80\x01"), HY_MALFORMED, 0, "" },
         { &suite_point_record, HY_BYTES("\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\x02"),
           HY_MALFORMED, 1, "x" },
@@ -232,6 +234,29 @@ static hy_err refuses_with_the_place(hy_mem *mem) {
         CHECK_BYTES(hy_bytes_of(why.place), hy_bytes_of(table[i].place));
         CHECK(why.text[0] != '\0');
     }
+    return HY_OK;
+}
+
+// A length of 127 takes one byte, one of 128 two: the body moves up.
+static hy_err bodies_move_up_for_long_lengths(hy_mem *mem) {
+    static const uint8_t letters[20000] = { 0 };
+    static const size_t sizes[] = { 120, 121, 122, 123, 124, 125, 126, 16370, 16380, 16381, 20000 };
+    HY_CLEANUP(hy_arena_deinit) hy_arena arena = { 0 };
+    HY_CLEANUP(hy_buf_deinit) hy_buf out = { 0 };
+    hy_arena_init(&arena, mem, 0);
+    hy_buf_init(&out, mem, 0);
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        suite_wide before, after;
+        memset(&before, 0, sizeof before);
+        before.a_u8 = 1;
+        before.a_nest.name = (hy_bytes){ letters, sizes[i] };
+        before.maybe_u8.has = true;
+        hy_buf_clear(&out);
+        CHECK_OK(hy_wire_encode(&suite_wide_record, &before, &out));
+        CHECK_OK(hy_wire_decode(&suite_wide_record, hy_buf_bytes(&out), &arena, &after, NULL));
+        CHECK(suite_equal(&suite_wide_record, &before, &after));
+    }
+    CHECK_EQ(out.len, 2 + (1 + 3) + (1 + 3) + 20000 + 3);
     return HY_OK;
 }
 
@@ -358,4 +383,5 @@ KIT_TESTS(KIT_TEST(encodes_in_order_of_number), KIT_TEST(sorts_descriptions_that
           KIT_TEST(a_union_keeps_its_last_member), KIT_TEST(lists_are_read_packed_or_not),
           KIT_TEST(unknown_fields_stay_in_order), KIT_TEST(refuses_with_the_place),
           KIT_TEST(depth_is_bounded_both_ways), KIT_TEST(encoder_refuses_what_cannot_come_back),
-          KIT_TEST(limits_are_exact), KIT_TEST(alternating_lists_stay_linear))
+          KIT_TEST(bodies_move_up_for_long_lengths), KIT_TEST(limits_are_exact),
+          KIT_TEST(alternating_lists_stay_linear))
