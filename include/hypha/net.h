@@ -77,6 +77,8 @@ HY_API hy_bytes hy_request_body(const hy_request *request);
 HY_API hy_arena *hy_request_arena(hy_request *request); // until the answer is sent
 HY_API void hy_request_set_data(hy_request *request, void *data);
 HY_API void *hy_request_data(const hy_request *request);
+// Called at most once, on the world's thread, when the client leaves before the answer.
+HY_API void hy_request_set_gone(hy_request *request, void (*gone)(hy_request *request));
 
 // Decodes the body by its content type: application/json, or application/x-protobuf
 // (also application/protobuf). HY_UNSUPPORTED (415), and the decoders' errors.
