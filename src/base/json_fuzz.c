@@ -12,9 +12,9 @@ typedef struct json_copy {
 static void copy_number(json_copy *copy, const hyi_json_token *token) {
     int64_t small;
     uint64_t large, bits;
-    if (hyi_json_i64(token, &small) == HY_OK) {
+    if (hyi_json_i64(token, &small) == HY_OK && small != 0) { // an integer 0 has no sign
         hyi_json_add_i64(&copy->writer, small);
-    } else if (hyi_json_u64(token, &large) == HY_OK) {
+    } else if (hyi_json_u64(token, &large) == HY_OK && large != 0) {
         hyi_json_add_u64(&copy->writer, large);
     } else if (hyi_json_f64_bits(token, &bits) == HY_OK) {
         hyi_json_add_f64_bits(&copy->writer, bits);
