@@ -8,13 +8,18 @@
 
 #include "base/memory.h"
 
+static bool derived_keeps(const hy_invariant *invariant, uint32_t table);
+
 hy_err hyi_derived_init(hy_state *state) {
     uint32_t count = state->machine->invariant_count;
     if (count == 0) return HY_OK;
     state->derived = hy_mem_alloc_zero(state->mem, count * sizeof(hyi_derived));
     if (state->derived == NULL) return HY_NOMEM;
     for (uint32_t i = 0; i < count; i++) {
+        const hy_invariant *invariant = &state->machine->invariants[i];
         hyi_map_init(&state->derived[i].referred, state->mem, 0);
+        if (!derived_keeps(invariant, invariant->table)) continue;
+        state->derived_tables |= UINT64_C(1) << invariant->table;
     }
     return HY_OK;
 }
@@ -32,14 +37,18 @@ static const hyi_layout *derived_target(const hy_state *state, const hy_invarian
     return &hyi_state_rows(state, invariant->target)->layout;
 }
 
-static hy_err derived_count_reference(hy_state *state, uint32_t index, const void *row, bool more) {
+// Which row the invariant's row names; false: none.
+static bool derived_key(const hy_state *state, uint32_t index, const void *row, hyi_key *out_key) {
     const hy_invariant *invariant = &state->machine->invariants[index];
     const hyi_layout *layout = derived_target(state, invariant);
     uint64_t target_row[HYI_REFERRED_ROW_BYTES_MAX / sizeof(uint64_t)];
     memset(target_row, 0, layout->row_size);
-    if (!invariant->refer(row, target_row)) return HY_OK;
-    hyi_key key = hyi_layout_key(layout, target_row);
-    hyi_map *map = &state->derived[index].referred;
+    if (row == NULL || !invariant->refer(row, target_row)) return false;
+    *out_key = hyi_layout_key(layout, target_row);
+    return true;
+}
+
+static hy_err derived_name(hyi_map *map, hyi_key key, bool more) {
     uint32_t count = 0;
     if (!hyi_map_erase(map, key, &count)) count = 0;
     HY_ASSERT(more || count > 0);
@@ -47,25 +56,27 @@ static hy_err derived_count_reference(hy_state *state, uint32_t index, const voi
     return count == 0 ? HY_OK : hyi_map_insert(map, key, count);
 }
 
-static hy_err derived_apply(hy_state *state, uint32_t index, const void *row, bool more) {
-    const hy_invariant *invariant = &state->machine->invariants[index];
-    if (row == NULL) return HY_OK;
-    if (invariant->kind == HY_INVARIANT_REFERENCE) {
-        return derived_count_reference(state, index, row, more);
-    }
-    int64_t by = invariant->measure(row);
-    state->derived[index].sum += more ? by : -by;
-    return HY_OK;
+static hy_err derived_swap_names(hy_state *state, uint32_t index, const void *gone,
+                                 const void *come) {
+    hyi_map *map = &state->derived[index].referred;
+    hyi_key old = { 0, 0 }, new = { 0, 0 };
+    bool had = derived_key(state, index, gone, &old), has = derived_key(state, index, come, &new);
+    if (had && has && hyi_key_equal(old, new)) return HY_OK;
+    if (had) HY_ASSERT(derived_name(map, old, false) == HY_OK); // one less never needs memory
+    if (!has || derived_name(map, new, true) == HY_OK) return HY_OK;
+    if (had) HY_ASSERT(derived_name(map, old, true) == HY_OK); // its place is still there
+    return HY_NOMEM;
 }
 
 static hy_err derived_swap(hy_state *state, uint32_t index, const void *gone, const void *come) {
-    hy_err err = derived_apply(state, index, gone, false);
-    HY_ASSERT(err == HY_OK); // one less never needs memory
-    err = derived_apply(state, index, come, true);
-    if (err == HY_OK) return HY_OK;
-    err = derived_apply(state, index, gone, true);
-    HY_ASSERT(err == HY_OK); // its place is still there
-    return HY_NOMEM;
+    const hy_invariant *invariant = &state->machine->invariants[index];
+    if (invariant->kind == HY_INVARIANT_REFERENCE) {
+        return derived_swap_names(state, index, gone, come);
+    }
+    int64_t *sum = &state->derived[index].sum;
+    *sum += (come != NULL ? invariant->measure(come) : 0) -
+            (gone != NULL ? invariant->measure(gone) : 0);
+    return HY_OK;
 }
 
 static bool derived_keeps(const hy_invariant *invariant, uint32_t table) {
@@ -77,6 +88,7 @@ static bool derived_keeps(const hy_invariant *invariant, uint32_t table) {
 static hy_err derived_swap_all(hy_state *state, uint32_t table, const void *gone,
                                const void *come) {
     const hy_machine *machine = state->machine;
+    if (table >= HY_TABLES_MAX || (state->derived_tables >> table & 1) == 0) return HY_OK;
     for (uint32_t i = 0; i < machine->invariant_count; i++) {
         if (!derived_keeps(&machine->invariants[i], table)) continue;
         if (derived_swap(state, i, gone, come) == HY_OK) continue;

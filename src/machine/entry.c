@@ -98,22 +98,20 @@ static hy_err entry_put(hy_state *state, uint32_t table, const void *row, hy_why
     hyi_rows *rows = state->tables[table];
     const hyi_layout *layout = &rows->layout;
     hyi_key key = hyi_layout_key(layout, row);
-    uint32_t slot = hyi_rows_find(rows, key);
-    bool fresh = slot == HYI_NO_SLOT;
-    if (fresh) {
-        hy_err err = hyi_rows_add(rows, key, &slot);
-        if (err == HY_LIMIT) {
-            return hyi_why_fmt(why, HY_LIMIT, layout->table->name,
-                               "the store has more rows than rows_max (%u): raise it",
-                               (uint64_t)rows->rows_max);
-        }
-        if (err != HY_OK) return err;
+    uint32_t slot = HYI_NO_SLOT;
+    hy_err err = hyi_rows_add(rows, key, &slot);
+    bool fresh = err == HY_OK;
+    if (err == HY_LIMIT) {
+        return hyi_why_fmt(why, HY_LIMIT, layout->table->name,
+                           "the store has more rows than rows_max (%u): raise it",
+                           (uint64_t)rows->rows_max);
     }
+    if (err != HY_OK && err != HY_EXISTS) return err;
     hyi_rows_open(rows, slot);
     uint8_t *place = hyi_rows_row(rows, slot);
     if (!fresh) {
         hy_change change = { .table = table, .before = place };
-        hy_err err = hyi_derived_change(state, &change);
+        err = hyi_derived_change(state, &change);
         if (err != HY_OK) return err;
         if (hyi_table_is_digested(table)) state->digest -= hyi_layout_digest(layout, place);
     }
@@ -123,7 +121,7 @@ static hy_err entry_put(hy_state *state, uint32_t table, const void *row, hy_why
     }
     memcpy(place, row, layout->row_size);
     hyi_layout_normalise(layout, place);
-    hy_err err = HY_OK;
+    err = HY_OK;
     for (uint32_t i = 0; i < layout->blob_count; i++) {
         hy_bytes value = hyi_blob_of(&layout->blobs[i], row);
         uint8_t *copy = value.len == 0 ? NULL : hy_mem_alloc(state->mem, value.len);

@@ -4,20 +4,6 @@
 
 #include "base/memory.h"
 
-uint32_t hyi_index_probe(const hyi_index *index, uint32_t tag, uint32_t *place, bool first) {
-    if (index->capacity == 0) return UINT32_MAX;
-    uint32_t mask = index->capacity - 1;
-    uint32_t at = first ? tag & mask : (*place + 1) & mask;
-    for (;; at = (at + 1) & mask) {
-        const hyi_index_entry *entry = &index->entries[at];
-        if (entry->slot_plus_1 == 0) return UINT32_MAX;
-        if (entry->tag == tag) {
-            *place = at;
-            return entry->slot_plus_1 - 1;
-        }
-    }
-}
-
 static void index_put(hyi_index_entry *entries, uint32_t mask, hyi_index_entry entry) {
     uint32_t at = entry.tag & mask;
     while (entries[at].slot_plus_1 != 0) {

@@ -27,9 +27,16 @@ static inline uint32_t hyi_index_tag(hyi_key key) {
     return (uint32_t)(mixed * UINT64_C(0xd6e8feb86659fd93) >> 32);
 }
 
-// Entries that may hold the key, in turn: start with *place = tag, then call until it returns
+// Slots that may hold the key, in turn: start with *place = tag & mask, call until it gives
 // UINT32_MAX; the caller compares the row's key.
-uint32_t hyi_index_probe(const hyi_index *index, uint32_t tag, uint32_t *place, bool first);
+static inline uint32_t hyi_index_next(const hyi_index *index, uint32_t tag, uint32_t *place) {
+    for (;;) {
+        const hyi_index_entry *entry = &index->entries[*place];
+        *place = (*place + 1) & (index->capacity - 1);
+        if (entry->slot_plus_1 == 0) return UINT32_MAX;
+        if (entry->tag == tag) return entry->slot_plus_1 - 1;
+    }
+}
 
 HY_CHECKED hy_err hyi_index_reserve(hyi_index *index);                // room for one more; HY_NOMEM
 void hyi_index_insert(hyi_index *index, uint32_t tag, uint32_t slot); // after reserve

@@ -28,24 +28,30 @@ static bool invariant_reference_holds(const invariant_check *check, const void *
 }
 
 static bool invariant_neighbours_hold(const invariant_check *check, const void *row) {
-    uint32_t table = check->invariant->table;
-    hy_cursor back = hy_cursor_at(check->view, table, row);
+    hy_cursor back = hy_cursor_at(check->view, check->invariant->table, row);
     hy_cursor ahead = back;
     const void *before = hy_cursor_prev(&back);
     (void)hy_cursor_next(&ahead); // the row itself
     return check->invariant->neighbour(check->view, before, row, hy_cursor_next(&ahead));
 }
 
-// A row came or went: the rows on both sides have a new neighbour.
-static bool invariant_both_sides_hold(const invariant_check *check, const void *row, bool present) {
-    uint32_t table = check->invariant->table;
-    hy_cursor back = hy_cursor_at(check->view, table, row);
+// A row came or went: the rows on both sides have a new neighbour too. One search serves all three.
+static bool invariant_all_sides_hold(const invariant_check *check, const hy_change *change) {
+    bool (*holds)(const hy_view *, const void *, const void *, const void *) =
+        check->invariant->neighbour;
+    const void *row = change->after;
+    hy_cursor back = hy_cursor_at(check->view, change->table, row != NULL ? row : change->before);
     hy_cursor ahead = back;
     const void *before = hy_cursor_prev(&back);
-    if (before != NULL && !invariant_neighbours_hold(check, before)) return false;
-    if (present) (void)hy_cursor_next(&ahead);
+    if (row != NULL) (void)hy_cursor_next(&ahead);
     const void *after = hy_cursor_next(&ahead);
-    return after == NULL || invariant_neighbours_hold(check, after);
+    if (row != NULL && !holds(check->view, before, row, after)) return false;
+    if (before != NULL &&
+        !holds(check->view, hy_cursor_prev(&back), before, row != NULL ? row : after)) {
+        return false;
+    }
+    if (after == NULL) return true;
+    return holds(check->view, row != NULL ? row : before, after, hy_cursor_next(&ahead));
 }
 
 static bool invariant_change_holds(const invariant_check *check, const hy_change *change) {
@@ -57,10 +63,9 @@ static bool invariant_change_holds(const invariant_check *check, const hy_change
         return change->after == NULL || invariant_reference_holds(check, change->after);
     case HY_INVARIANT_STEP: return invariant->step(check->view, change->before, change->after);
     case HY_INVARIANT_NEIGHBOUR:
-        if (change->after != NULL && !invariant_neighbours_hold(check, change->after)) return false;
-        if (change->before != NULL && change->after != NULL) return true;
-        return invariant_both_sides_hold(check, change->after ? change->after : change->before,
-                                         change->after != NULL);
+        return change->before != NULL && change->after != NULL
+                   ? invariant_neighbours_hold(check, change->after)
+                   : invariant_all_sides_hold(check, change);
     case HY_INVARIANT_AGGREGATE:
     case HY_INVARIANT_GLOBAL: return true; // once a step, below
     }

@@ -100,7 +100,7 @@ static hy_err machine_check_kinds(const hy_machine *machine, hy_why *why) {
 }
 
 static bool machine_invariant_is_whole(const hy_machine *machine, const hy_invariant *invariant) {
-    bool table = hy_machine_table(machine, invariant->table) != NULL;
+    bool table = invariant->table < machine->table_count; // the runtime watches its own tables
     switch (invariant->kind) {
     case HY_INVARIANT_ROW: return table && invariant->row != NULL;
     case HY_INVARIANT_NEIGHBOUR:

@@ -58,17 +58,21 @@ void hyi_rows_deinit(hyi_rows *rows) {
     *rows = (hyi_rows){ 0 };
 }
 
-uint32_t hyi_rows_find(const hyi_rows *rows, hyi_key key) {
-    if (rows->ordered) return hyi_tree_get(&rows->tree, key); // HYI_NONE is HYI_NO_SLOT
-    uint32_t tag = hyi_index_tag(key);
-    uint32_t place = 0;
-    uint32_t slot = hyi_index_probe(&rows->index, tag, &place, true);
+static inline uint32_t rows_find_hashed(const hyi_rows *rows, hyi_key key, uint32_t tag) {
+    if (rows->index.capacity == 0) return HYI_NO_SLOT;
+    uint32_t place = tag & (rows->index.capacity - 1);
+    uint32_t slot = hyi_index_next(&rows->index, tag, &place);
     while (slot != UINT32_MAX) {
-        hyi_key other = hyi_layout_key(&rows->layout, hyi_rows_row(rows, slot));
-        if (other.lo == key.lo && other.hi == key.hi) return slot;
-        slot = hyi_index_probe(&rows->index, tag, &place, false);
+        if (hyi_key_equal(hyi_layout_key(&rows->layout, hyi_rows_row(rows, slot)), key))
+            return slot;
+        slot = hyi_index_next(&rows->index, tag, &place);
     }
     return HYI_NO_SLOT;
+}
+
+uint32_t hyi_rows_find(const hyi_rows *rows, hyi_key key) {
+    if (rows->ordered) return hyi_tree_get(&rows->tree, key); // HYI_NONE is HYI_NO_SLOT
+    return rows_find_hashed(rows, key, hyi_index_tag(key));
 }
 
 static hy_err rows_add_slab(hyi_rows *rows) {
@@ -111,19 +115,37 @@ static void rows_give_slot(hyi_rows *rows, uint32_t slot) {
     rows->free_slot = slot;
 }
 
-hy_err hyi_rows_add(hyi_rows *rows, hyi_key key, uint32_t *out_slot) {
-    if (rows->count >= rows->rows_max) return HY_LIMIT;
+static hy_err rows_add_hashed(hyi_rows *rows, hyi_key key, uint32_t *out_slot) {
+    uint32_t tag = hyi_index_tag(key);
+    *out_slot = rows_find_hashed(rows, key, tag);
+    if (*out_slot != HYI_NO_SLOT) return HY_EXISTS;
+    hy_err err = rows->count < rows->rows_max ? hyi_index_reserve(&rows->index) : HY_LIMIT;
+    if (err == HY_OK) err = rows_take_slot(rows, out_slot);
+    if (err == HY_OK) hyi_index_insert(&rows->index, tag, *out_slot);
+    return err;
+}
+
+static hy_err rows_add_ordered(hyi_rows *rows, hyi_key key, uint32_t *out_slot) {
     uint32_t slot = HYI_NO_SLOT;
     hy_err err = rows_take_slot(rows, &slot);
     if (err != HY_OK) return err;
-    err = rows->ordered ? hyi_tree_insert(&rows->tree, key, slot) : hyi_index_reserve(&rows->index);
-    if (err != HY_OK) {
-        rows_give_slot(rows, slot);
-        return err;
+    err = hyi_tree_insert(&rows->tree, key, slot); // one search; that the key is new is the rule
+    if (err == HY_OK && rows->count < rows->rows_max) {
+        *out_slot = slot;
+        return HY_OK;
     }
-    if (!rows->ordered) hyi_index_insert(&rows->index, hyi_index_tag(key), slot);
-    *out_slot = slot;
-    return HY_OK;
+    if (err == HY_OK) {
+        HY_ASSERT(hyi_tree_erase(&rows->tree, key, NULL));
+        err = HY_LIMIT;
+    }
+    rows_give_slot(rows, slot);
+    if (err == HY_EXISTS) *out_slot = hyi_tree_get(&rows->tree, key);
+    return err;
+}
+
+hy_err hyi_rows_add(hyi_rows *rows, hyi_key key, uint32_t *out_slot) {
+    return rows->ordered ? rows_add_ordered(rows, key, out_slot)
+                         : rows_add_hashed(rows, key, out_slot);
 }
 
 void hyi_rows_drop(hyi_rows *rows, uint32_t slot) {

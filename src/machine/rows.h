@@ -51,7 +51,8 @@ static inline bool hyi_rows_is_live(const hyi_rows *rows, uint32_t slot) {
 // The slot that the key's index entry names, live or dead; HYI_NO_SLOT if there is none.
 uint32_t hyi_rows_find(const hyi_rows *rows, hyi_key key);
 
-// A new slot with the key in the index; the row is not written, the mark is 0. HY_LIMIT, HY_NOMEM.
+// A new slot with the key in the index; the row is not written, the mark is 0. HY_EXISTS: gives the
+// slot, live or dead, that has the key. HY_LIMIT, HY_NOMEM.
 HY_CHECKED hy_err hyi_rows_add(hyi_rows *rows, hyi_key key, uint32_t *out_slot);
 // Takes the slot and its index entry away. The row must be dead or never have been written; its
 // blobs are the caller's.

@@ -32,9 +32,10 @@ struct hy_state {
 
     uint64_t step; // number of the step under way or done last; marks rows
     uint64_t seq, digest, chain;
-    hyi_derived *derived;  // one for each of the machine's invariants
-    uint64_t accepted;     // steps since birth: paces the global invariants
-    const char *halted_by; // the invariant, or NULL
+    hyi_derived *derived;    // one for each of the machine's invariants
+    uint64_t derived_tables; // of which tables they keep something, a bit each
+    uint64_t accepted;       // steps since birth: paces the global invariants
+    const char *halted_by;   // the invariant, or NULL
 
     hyi_undo undo;
     hy_change *changes; // of the step under way or done last; in the arena

@@ -126,25 +126,20 @@ static uint32_t txn_find_live(const hyi_rows *rows, const void *key_row) {
 // lies.
 static void *txn_claim(hy_txn *txn, uint32_t table, hyi_key key, uint32_t *out_slot) {
     hyi_rows *rows = txn->state->tables[table];
-    uint32_t slot = hyi_rows_find(rows, key);
-    if (slot != HYI_NO_SLOT) {
-        *out_slot = slot;
-        if (!hyi_rows_is_live(rows, slot)) return hyi_txn_touch(txn, table, slot);
-        hyi_txn_fail(txn, HY_EXISTS);
-        return NULL;
-    }
     hyi_undo_entry *entry = txn_log(txn, table, 0);
     if (entry == NULL) return NULL;
-    hy_err err = hyi_rows_add(rows, key, &slot);
-    if (err != HY_OK) {
-        txn_unlog(txn->state);
-        hyi_txn_fail(txn, err);
-        return NULL;
+    hy_err err = hyi_rows_add(rows, key, out_slot);
+    if (err == HY_OK) {
+        entry->slot = *out_slot;
+        hyi_rows_open(rows, *out_slot);
+        return hyi_rows_row(rows, *out_slot);
     }
-    entry->slot = slot;
-    *out_slot = slot;
-    hyi_rows_open(rows, slot);
-    return hyi_rows_row(rows, slot);
+    txn_unlog(txn->state);
+    if (err == HY_EXISTS && !hyi_rows_is_live(rows, *out_slot)) {
+        return hyi_txn_touch(txn, table, *out_slot);
+    }
+    hyi_txn_fail(txn, err);
+    return NULL;
 }
 
 void *hy_row_insert(hy_txn *txn, uint32_t table, const void *row) {
