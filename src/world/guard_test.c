@@ -1,4 +1,7 @@
 // guard_test.c - an unannounced write is caught, an announced one is not.
+//
+// The faults happen in children (kit_death), which start without signal handlers: each of them asks
+// for the guard anew, and so these tests also prove that the handler is put back when it was lost.
 #include "kit/kit.h"
 
 #include <hypha/world.h>

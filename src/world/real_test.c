@@ -1,4 +1,7 @@
-// real_test.c - what only the real world has: threads, descriptors, signals, other processes.
+// real_test.c - what only the real world has: threads, descriptors, signals.
+//
+// No test sleeps and none looks at a clock: threads are held up by a lock and let go, and a test
+// ends when the loop has nothing left to do. So a slow machine makes these tests slow, never wrong.
 #include "kit/kit.h"
 #include "base/cleanup.h"
 

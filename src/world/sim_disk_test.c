@@ -156,6 +156,37 @@ static hy_err a_crash_survives_failing_memory(hy_mem *mem) {
     return HY_OK;
 }
 
+// Two unsynced writes to one sector, the first to its first byte, the second to its second.
+static hy_err a_sector_never_skips_a_version(hy_mem *mem) {
+    uint32_t none = 0, first = 0, both = 0;
+    for (uint64_t seed = 0; seed < 60; seed++) {
+        HY_CLEANUP(close_world) hy_world *world = NULL;
+        HY_CLEANUP(close_file) hy_file *file = NULL;
+        CHECK_OK(open_world(mem, seed, &world));
+        CHECK_OK(hy_file_open(world, "a", HY_FILE_WRITE | HY_FILE_CREATE, &file, NULL));
+        CHECK_OK(hy_file_write(file, 0, HY_BYTES("..")));
+        CHECK_OK(hy_file_sync(file));
+        CHECK_OK(hy_file_write(file, 0, HY_BYTES("1")));
+        CHECK_OK(hy_file_write(file, 1, HY_BYTES("2")));
+        close_file(&file); // closing does not sync
+        hy_sim_restart(world);
+        CHECK_OK(hy_file_open(world, "a", HY_FILE_READ, &file, NULL));
+        uint8_t bytes[2];
+        size_t len = 0;
+        CHECK_OK(hy_file_read(file, 0, bytes, sizeof bytes, &len));
+        CHECK_EQ(len, 2);
+        CHECK(memcmp(bytes, ".2", 2) != 0);
+        none += memcmp(bytes, "..", 2) == 0;
+        first += memcmp(bytes, "1.", 2) == 0;
+        both += memcmp(bytes, "12", 2) == 0;
+    }
+    CHECK_EQ(none + first + both, 60);
+    CHECK(none > 0);
+    CHECK(first > 0);
+    CHECK(both > 0);
+    return HY_OK;
+}
+
 // ---- names --------------------------------------------------------------------------------------
 
 static hy_err an_unsynced_remove_may_come_back(hy_mem *mem) {
@@ -311,7 +342,7 @@ static hy_err bit_rot_stays(hy_mem *mem) {
 }
 
 KIT_TESTS(KIT_TEST_ONCE(every_crash_leaves_a_legal_image),
-          KIT_TEST(a_crash_survives_failing_memory),
+          KIT_TEST(a_crash_survives_failing_memory), KIT_TEST_ONCE(a_sector_never_skips_a_version),
           KIT_TEST_ONCE(an_unsynced_remove_may_come_back),
           KIT_TEST_ONCE(a_replaced_file_is_the_old_or_the_new_one),
           KIT_TEST_ONCE(faults_strike_as_often_as_asked), KIT_TEST(a_full_disk_refuses_to_grow),

@@ -1,4 +1,7 @@
 // sim_test.c - the simulated world repeats itself exactly, and differs with the seed.
+//
+// Where chance decides, a test runs many seeds and demands that each outcome was seen at least
+// once: a simulation that only ever takes the friendly way would prove nothing.
 #include "kit/kit.h"
 #include "base/cleanup.h"
 

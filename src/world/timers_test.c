@@ -1,4 +1,7 @@
 // timers_test.c - the heap against a list that is searched.
+//
+// Few records and few different dues, so that equal dues, moved records and stopped ones meet
+// often.
 #include "kit/kit.h"
 #include "base/cleanup.h"
 #include "world/timers.h"
