@@ -1,4 +1,8 @@
 // Base64, strictly: every sequence of bytes has exactly one text, and no other text is read.
+//
+// Otherwise one value would have several forms in JSON, and a digest or a signature over the text
+// would not be one over the value. So the padding must be there, the bits behind the last byte must
+// be zero, and neither line breaks nor the URL alphabet are taken.
 #include "schema/base64.h"
 
 static const char base64_digits[] =

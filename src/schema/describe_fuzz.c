@@ -1,4 +1,7 @@
 // Any bytes as descriptions: refused, or descriptions that everything in this room can work with.
+//
+// What is accepted must come back the same from its own bytes, have the same digest, and go through
+// every export, because `hypha inspect` does all of that with files from anywhere.
 #include "kit/kit.h"
 
 #include <hypha/schema.h>

@@ -22,8 +22,8 @@ HY_UNION_DEFINE(narrow_either, NARROW_EITHER)
     F(4, opt(u16), d)                                                                              \
     F(5, opt(rec(narrow)), e)                                                                      \
     F(6, one(narrow_either), f)                                                                    \
-    F(7, list(one(narrow_either)), g) F(8, u8, h) F(9, opt(f64), i)                                \
-        F(10, opt(one(suite_shape)), j) F(11, u8, k)
+    F(7, list(one(narrow_either)), g)                                                              \
+    F(8, u8, h) F(9, opt(f64), i) F(10, opt(one(suite_shape)), j) F(11, u8, k)
 HY_RECORD(padded, PADDED)
 HY_RECORD_DEFINE(padded, PADDED)
 

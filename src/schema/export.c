@@ -1,4 +1,7 @@
 // The frame of every export: check, sort, write, and take everything back if there was no room.
+//
+// Checking first keeps the writers simple: they meet only names and labels that need no quotes, and
+// references that exist. Text goes to a buffer whose failure is sticky, so it is looked at once.
 #include "schema/export.h"
 
 #include "base/memory.h"

@@ -1,4 +1,7 @@
-// Lists that grow in an arena; see field_list.h for where the capacity lies and why.
+// Lists that grow in an arena; field_list.h says where the capacity lies and why.
+//
+// An arena takes nothing back, so the old elements stay behind as waste; doubling bounds that waste
+// by the size of the list itself. Invariant: len <= capacity, and capacity * size fits a size_t.
 #include "schema/field_list.h"
 
 typedef struct field_list_head {

@@ -1,4 +1,7 @@
 // Descriptions: what the macros make, what the check refuses, and what the digest covers.
+//
+// The refusals are a table of fields, each put beside the same good one; the digest is held fast,
+// because stores keep it.
 #include "kit/kit.h"
 
 #include <hypha/schema.h>

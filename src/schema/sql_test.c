@@ -1,4 +1,6 @@
 // Records as columns: the flattening, what may be NULL, the cells in wire form, and the limits.
+//
+// The columns are compared as the text of a table, which is how one would review them.
 #include "kit/kit.h"
 
 #include <hypha/schema.h>
