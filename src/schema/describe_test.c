@@ -12,7 +12,7 @@
 #define NARROW(F) F(1, u8, a) F(2, bool, b)
 HY_RECORD(narrow, NARROW)
 HY_RECORD_DEFINE(narrow, NARROW)
-#define NARROW_EITHER(U) U(1, rec(narrow), b) U(2, u8, a)
+#define NARROW_EITHER(U) U(1, str, b) U(2, u8, a)
 HY_UNION(narrow_either, NARROW_EITHER)
 HY_UNION_DEFINE(narrow_either, NARROW_EITHER)
 #define PADDED(F)                                                                                  \
