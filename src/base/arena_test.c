@@ -1,4 +1,7 @@
 // arena_test.c - memory that is given back as a whole, and the allocator behind it.
+//
+// The arena's promises are about addresses: blocks never overlap, never move, and come from kept
+// storage after a reset. So the tests fill every block and look at all of them again.
 #include "base/cleanup.h"
 #include "kit/kit.h"
 

@@ -1,4 +1,7 @@
 // buf_test.c - bytes that grow to a limit.
+//
+// The limit and the failing allocator must look the same to a writer: `failed` is set once, what
+// was written before stays whole, and nothing is written behind a gap.
 #include "base/cleanup.h"
 #include "kit/kit.h"
 

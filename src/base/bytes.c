@@ -1,4 +1,7 @@
 // bytes.c - borrowed bytes: from a C string, equal, in order.
+//
+// Comparing goes byte by byte and unsigned, so the order is that of memcmp: the same on every
+// machine, and for UTF-8 the order of code points. No pointer is touched when there are no bytes.
 #include <hypha/base.h>
 #include "base/memory.h"
 

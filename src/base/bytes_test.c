@@ -1,4 +1,6 @@
 // bytes_test.c - borrowed bytes.
+//
+// Empty bytes may have a NULL pointer: both functions meet it here, because memcmp may not.
 #include "kit/kit.h"
 
 static hy_err no_string_is_no_bytes(hy_mem *mem) {

@@ -1,4 +1,7 @@
 // decimal_test.c - doubles and their shortest numerals.
+//
+// Known hard cases by value, and random ones against the C library, which is allowed to use
+// floating point here: the twin must be as unlike the code as possible.
 #include "base/decimal.h"
 
 #include "kit/kit.h"

@@ -1,4 +1,6 @@
 // err_test.c - every error has a name, a text and a status.
+//
+// Runs over the same X-table that the code is made of, so a new error is tested when it is added.
 #include "kit/kit.h"
 
 static hy_err every_code_describes_itself(hy_mem *mem) {

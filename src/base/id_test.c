@@ -1,4 +1,6 @@
 // id_test.c - ids as RFC 9562 writes them.
+//
+// The example of RFC 9562 is the judge of the layout; parsing is the inverse of formatting.
 #include "kit/kit.h"
 
 static hy_err an_id_carries_time_version_and_variant(hy_mem *mem) {

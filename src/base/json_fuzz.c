@@ -1,4 +1,7 @@
 // json_fuzz.c - any bytes: refused with a place, or read, written and read again to the same bytes.
+//
+// Reading, writing and reading again must give the same bytes: so a mistake of the reader must be
+// matched by the writer to stay hidden. Skipping a document must judge it as reading does.
 #include "base/json.h"
 
 #include "kit/kit.h"

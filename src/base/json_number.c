@@ -1,4 +1,7 @@
 // json_number.c - what a number token means, in the form that its reader asks for.
+//
+// A reader of a field knows whether it wants an integer or a double; converting earlier would lose
+// digits. Doubles that are not finite are texts, as in the JSON mapping of Protocol Buffers.
 #include "base/json.h"
 
 #include "base/decimal.h"

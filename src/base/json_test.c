@@ -1,4 +1,7 @@
 // json_test.c - tokens in order, refusals with their place, texts and numbers in every form.
+//
+// Good documents become a row of letters, one per token; bad ones also name line and column. All
+// input lies at the edge of a page, so reading one byte too far is a crash.
 #include "base/json.h"
 
 #include "base/cleanup.h"

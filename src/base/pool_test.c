@@ -1,4 +1,6 @@
 // pool_test.c - slabs of equal objects.
+//
+// What others build on is the index: dense, stable, and the one given back last comes first.
 #include "base/pool.h"
 
 #include "base/cleanup.h"

@@ -1,4 +1,7 @@
 // rng_test.c - the generator against the words of machine.md 4.8 and against itself done slowly.
+//
+// The slow twin is ChaCha as RFC 8439 writes it, one block at a time; the ranges are checked for
+// how many words they draw, because that is what two implementations differ in.
 #include "base/rng.h"
 
 #include "kit/kit.h"

@@ -1,4 +1,6 @@
 // trace_test.c - the ring keeps the newest and gives the oldest of them first.
+//
+// Every fill level from empty to several times round, and a reader that was overtaken.
 #include "base/trace.h"
 
 #include "kit/kit.h"

@@ -1,4 +1,8 @@
 // utf8_test.c - what RFC 3629 allows, and nothing else.
+//
+// All characters go there and back, and all sequences of three bytes behind a head are tried the
+// other way, so the two directions cannot agree on a mistake without RFC 3629's own examples
+// noticing.
 #include "base/utf8.h"
 
 #include "kit/kit.h"
@@ -19,11 +23,11 @@ static hy_err every_code_point_goes_there_and_back(hy_mem *mem) {
     return HY_OK;
 }
 
-// All sequences of up to three bytes: valid exactly when encoding gives them back.
+// Sequences of three bytes and one more: what decodes must encode to the same bytes.
 static hy_err no_other_bytes_are_valid(hy_mem *mem) {
     (void)mem;
     uint32_t valid_count = 0;
-    for (uint32_t n = 0; n < 1u << 24; n += n < 1u << 23 ? 257 : 1) {
+    for (uint32_t n = 0; n < 1u << 24; n += n < 0xc00000 ? 257 : 1) { // few begin with ASCII
         uint8_t bytes[4] = { (uint8_t)(n >> 16), (uint8_t)(n >> 8), (uint8_t)n, 0x80 }, back[4];
         uint32_t code_point;
         size_t len = hyi_utf8_decode((hy_bytes){ bytes, 4 }, &code_point);

@@ -1,4 +1,6 @@
 // why_test.c - the message behind an error.
+//
+// A message that is cut must still be UTF-8, and a message may quote the one that it replaces.
 #include "base/why.h"
 
 #include "kit/kit.h"
