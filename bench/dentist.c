@@ -141,9 +141,7 @@ static hy_err dentist_book(hy_txn *txn, dentist_request *request, uint32_t cents
                                 .treatment = request->treatment,
                                 .user = request->user,
                                 .request = request->id,
-                                .paid_cents = cents,
-                                .name = request->name,
-                                .email = request->email };
+                                .paid_cents = cents };
     request->status = DENTIST_CONFIRMED;
     hy_row_insert(txn, DENTIST_BOOKINGS, &booking);
     return HY_OK;

@@ -8,7 +8,8 @@
 
 #include <hypha/machine.h>
 
-// Occupied time. The key orders bookings as the checks walk them.
+// Occupied time. The key orders bookings as the checks walk them; whose it is stands in the
+// request.
 #define DENTIST_BOOKING(F)                                                                         \
     F(1, u16, practice)                                                                            \
     F(2, u16, day_minute) /* day * 1440 + minute; Monday is 0 */                                   \
@@ -16,9 +17,7 @@
     F(4, u8, treatment)                                                                            \
     F(5, u64, user)                                                                                \
     F(6, u64, request)                                                                             \
-    F(7, u32, paid_cents)                                                                          \
-    F(8, str, name)                                                                                \
-    F(9, str, email)
+    F(7, u32, paid_cents)
 HY_RECORD(dentist_booking, DENTIST_BOOKING)
 
 #define DENTIST_STATUS(E)                                                                          \

@@ -8,18 +8,33 @@
 
 #include "base/memory.h"
 
-static bool derived_keeps(const hy_invariant *invariant, uint32_t table);
+static void derived_link(hy_state *state, uint32_t index) {
+    const hy_invariant *invariant = &state->machine->invariants[index];
+    hyi_derived *derived = &state->derived[index];
+    bool of_step =
+        invariant->kind == HY_INVARIANT_AGGREGATE || invariant->kind == HY_INVARIANT_GLOBAL;
+    if (of_step) {
+        derived->next_of_step = state->first_of_step;
+        state->first_of_step = index + 1;
+    }
+    if (invariant->kind != HY_INVARIANT_GLOBAL) {
+        derived->next_of_table = state->first_of_table[invariant->table];
+        state->first_of_table[invariant->table] = index + 1;
+    }
+    if (invariant->kind == HY_INVARIANT_REFERENCE) {
+        derived->next_of_target = state->first_of_target[invariant->target];
+        state->first_of_target[invariant->target] = index + 1;
+    }
+}
 
 hy_err hyi_derived_init(hy_state *state) {
     uint32_t count = state->machine->invariant_count;
     if (count == 0) return HY_OK;
     state->derived = hy_mem_alloc_zero(state->mem, count * sizeof(hyi_derived));
     if (state->derived == NULL) return HY_NOMEM;
-    for (uint32_t i = 0; i < count; i++) {
-        const hy_invariant *invariant = &state->machine->invariants[i];
+    for (uint32_t i = count; i-- > 0;) { // from the last, so that lists run in order
         hyi_map_init(&state->derived[i].referred, state->mem, 0);
-        if (!derived_keeps(invariant, invariant->table)) continue;
-        state->derived_tables |= UINT64_C(1) << invariant->table;
+        derived_link(state, i);
     }
     return HY_OK;
 }
@@ -73,32 +88,25 @@ static hy_err derived_swap(hy_state *state, uint32_t index, const void *gone, co
     if (invariant->kind == HY_INVARIANT_REFERENCE) {
         return derived_swap_names(state, index, gone, come);
     }
+    if (invariant->kind != HY_INVARIANT_AGGREGATE) return HY_OK;
     int64_t *sum = &state->derived[index].sum;
     *sum += (come != NULL ? invariant->measure(come) : 0) -
             (gone != NULL ? invariant->measure(gone) : 0);
     return HY_OK;
 }
 
-static bool derived_keeps(const hy_invariant *invariant, uint32_t table) {
-    bool keeps =
-        invariant->kind == HY_INVARIANT_REFERENCE || invariant->kind == HY_INVARIANT_AGGREGATE;
-    return keeps && invariant->table == table;
-}
-
 static hy_err derived_swap_all(hy_state *state, uint32_t table, const void *gone,
                                const void *come) {
-    const hy_machine *machine = state->machine;
-    if (table >= HY_TABLES_MAX || (state->derived_tables >> table & 1) == 0) return HY_OK;
-    for (uint32_t i = 0; i < machine->invariant_count; i++) {
-        if (!derived_keeps(&machine->invariants[i], table)) continue;
-        if (derived_swap(state, i, gone, come) == HY_OK) continue;
-        while (i-- > 0) {
-            if (!derived_keeps(&machine->invariants[i], table)) continue;
-            HY_ASSERT(derived_swap(state, i, come, gone) == HY_OK);
-        }
-        return HY_NOMEM;
+    if (table >= HY_TABLES_MAX) return HY_OK; // nobody watches the runtime's own
+    uint32_t first = state->first_of_table[table], failed = 0;
+    for (uint32_t i = first; i != 0 && failed == 0; i = state->derived[i - 1].next_of_table) {
+        if (derived_swap(state, i - 1, gone, come) != HY_OK) failed = i;
     }
-    return HY_OK;
+    if (failed == 0) return HY_OK;
+    for (uint32_t i = first; i != failed; i = state->derived[i - 1].next_of_table) {
+        HY_ASSERT(derived_swap(state, i - 1, come, gone) == HY_OK);
+    }
+    return HY_NOMEM;
 }
 
 hy_err hyi_derived_change(hy_state *state, const hy_change *change) {

@@ -86,35 +86,41 @@ static bool invariant_step_holds(const invariant_check *check, uint32_t index) {
     return true;
 }
 
-static bool invariant_touched_holds(const invariant_check *check, uint32_t index) {
-    const hy_state *state = check->state;
-    const hy_invariant *invariant = check->invariant;
-    if (invariant->kind == HY_INVARIANT_AGGREGATE || invariant->kind == HY_INVARIANT_GLOBAL) {
-        return invariant_step_holds(check, index);
+// Tells what is broken; true: the step must go.
+static bool invariant_is_fatal(const hy_invariant *invariant, const hy_invariant **out_broken) {
+    *out_broken = invariant;
+    return invariant->policy != HY_REPORT;
+}
+
+static bool invariant_change_is_fatal(const hy_state *state, const hy_change *change,
+                                      const hy_invariant **out_broken) {
+    if (change->table >= HY_TABLES_MAX) return false;
+    invariant_check check = { state, hyi_view_of(state), NULL };
+    for (uint32_t i = state->first_of_table[change->table]; i != 0;
+         i = state->derived[i - 1].next_of_table) {
+        check.invariant = &state->machine->invariants[i - 1];
+        if (invariant_change_holds(&check, change)) continue;
+        if (invariant_is_fatal(check.invariant, out_broken)) return true;
     }
-    bool refers = invariant->kind == HY_INVARIANT_REFERENCE;
-    bool looked_at = hyi_state_touched(state, invariant->table) ||
-                     (refers && hyi_state_touched(state, invariant->target));
-    for (uint32_t i = 0; looked_at && i < state->change_count; i++) {
-        const hy_change *change = &state->changes[i];
-        if (refers && change->table == invariant->target && change->after == NULL &&
-            hyi_derived_is_referred(state, index, change->before)) {
-            return false; // somebody still names the row that went
-        }
-        if (change->table == invariant->table && !invariant_change_holds(check, change))
-            return false;
+    if (change->after != NULL) return false;
+    for (uint32_t i = state->first_of_target[change->table]; i != 0;
+         i = state->derived[i - 1].next_of_target) {
+        if (!hyi_derived_is_referred(state, i - 1, change->before)) continue;
+        if (invariant_is_fatal(&state->machine->invariants[i - 1], out_broken)) return true;
     }
-    return true;
+    return false;
 }
 
 hy_err hyi_invariants_check_touched(hy_state *state, const hy_invariant **out_broken) {
     *out_broken = NULL;
-    const hy_machine *machine = state->machine;
-    for (uint32_t i = 0; i < machine->invariant_count; i++) {
-        const invariant_check check = { state, hyi_view_of(state), &machine->invariants[i] };
-        if (invariant_touched_holds(&check, i)) continue;
-        *out_broken = check.invariant;
-        if (check.invariant->policy != HY_REPORT) return HY_INVARIANT;
+    for (uint32_t i = 0; i < state->change_count; i++) {
+        if (invariant_change_is_fatal(state, &state->changes[i], out_broken)) return HY_INVARIANT;
+    }
+    for (uint32_t i = state->first_of_step; i != 0; i = state->derived[i - 1].next_of_step) {
+        const invariant_check check = { state, hyi_view_of(state),
+                                        &state->machine->invariants[i - 1] };
+        if (invariant_step_holds(&check, i - 1)) continue;
+        if (invariant_is_fatal(check.invariant, out_broken)) return HY_INVARIANT;
     }
     return HY_OK;
 }

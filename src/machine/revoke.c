@@ -40,13 +40,11 @@ hy_err hyi_undo_collect(hy_state *state) {
     size_t room = (size_t)(end - undo->entries_first) * sizeof(hy_change);
     state->changes = hy_arena_alloc(&state->arena, room);
     state->change_count = 0;
-    state->touched[0] = state->touched[1] = 0;
     if (state->changes == NULL) return HY_NOMEM;
     for (uint64_t at = undo->entries_first; at < end; at++) {
         hy_change change = hyi_undo_change(state, hyi_undo_entry_at(undo, at));
         if (change.before == NULL && change.after == NULL) continue; // came and went
         state->changes[state->change_count++] = change;
-        state->touched[change.table / 64] |= UINT64_C(1) << change.table % 64;
     }
     return HY_OK;
 }

@@ -9,9 +9,11 @@
 #include "machine/undo.h"
 
 // Kept by an aggregate invariant: the sum. By a reference invariant: how often each row is named.
+// And the invariant's places in three lists, so that a changed row meets only those it concerns.
 typedef struct hyi_derived {
     int64_t sum;
     hyi_map referred;
+    uint32_t next_of_table, next_of_target, next_of_step; // invariant number + 1; 0 ends a list
 } hyi_derived;
 
 struct hy_txn {
@@ -32,15 +34,16 @@ struct hy_state {
 
     uint64_t step; // number of the step under way or done last; marks rows
     uint64_t seq, digest, chain;
-    hyi_derived *derived;    // one for each of the machine's invariants
-    uint64_t derived_tables; // of which tables they keep something, a bit each
-    uint64_t accepted;       // steps since birth: paces the global invariants
-    const char *halted_by;   // the invariant, or NULL
+    hyi_derived *derived;                    // one for each of the machine's invariants
+    uint32_t first_of_table[HY_TABLES_MAX];  // about its rows
+    uint32_t first_of_target[HY_TABLES_MAX]; // references to its rows
+    uint32_t first_of_step;                  // sums and globals: once a step
+    uint64_t accepted;                       // steps since birth: paces the global invariants
+    const char *halted_by;                   // the invariant, or NULL
 
     hyi_undo undo;
     hy_change *changes; // of the step under way or done last; in the arena
     uint32_t change_count;
-    uint64_t touched[2]; // the tables they are in, a bit each
 
     hy_arena arena; // of one step: decoded bodies, actions, replies
     hy_buf scratch; // encodings on their way into the arena
@@ -51,10 +54,6 @@ struct hy_state {
     bool stepping; // a step function is running
     hy_txn txn;
 };
-
-static inline bool hyi_state_touched(const hy_state *state, uint32_t table) {
-    return (state->touched[table / 64] >> table % 64 & 1) != 0;
-}
 
 static inline const hy_state *hyi_state_of(const hy_view *view) {
     return (const void *)view;
