@@ -70,6 +70,11 @@ static bool real_is_ours(hyi_real *real) {
     return atomic_load_explicit(&real->owner, memory_order_relaxed) == (uintptr_t)pthread_self();
 }
 
+bool hyi_real_may_call(const hyi_real *real) {
+    uintptr_t owner = atomic_load_explicit(&real->owner, memory_order_relaxed);
+    return owner == 0 || owner == (uintptr_t)pthread_self();
+}
+
 static void real_on_soon(uv_idle_t *handle);
 
 void hyi_real_wake(hyi_real *real) {
@@ -168,6 +173,7 @@ static void real_on_alarm(uv_timer_t *handle) {
 
 static hy_err real_timer_at(hy_world *world, hy_timer *timer, hy_ns due) {
     hyi_real *real = hyi_real_of(world);
+    HY_ASSERT_SLOW(hyi_real_may_call(real));
     hy_err err = hyi_timers_start(&real->timers, timer, due);
     if (err == HY_OK) real_arm(real);
     return err;
@@ -175,6 +181,7 @@ static hy_err real_timer_at(hy_world *world, hy_timer *timer, hy_ns due) {
 
 static void real_timer_stop(hy_world *world, hy_timer *timer) {
     hyi_real *real = hyi_real_of(world);
+    HY_ASSERT_SLOW(hyi_real_may_call(real));
     hyi_timers_stop(&real->timers, timer);
     real_arm(real);
 }
@@ -201,6 +208,7 @@ static hy_ns real_wall(const hy_world *world) {
 
 static uint64_t real_random(hy_world *world) {
     hyi_real *real = hyi_real_of(world);
+    HY_ASSERT_SLOW(hyi_real_may_call(real));
     if (real->random_left == 0) {
         ssize_t got;
         do {

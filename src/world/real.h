@@ -64,7 +64,8 @@ static inline hyi_real *hyi_real_of(const hy_world *world) {
 }
 
 // real.c
-void hyi_real_wake(hyi_real *real); // any thread
+bool hyi_real_may_call(const hyi_real *real); // our thread, or nobody runs the world
+void hyi_real_wake(hyi_real *real);           // any thread
 
 // real_work.c. HY_LIMIT, HY_CLOSED.
 HY_CHECKED hy_err hyi_real_pool_open(hyi_real *real, uint32_t threads, uint32_t queue_max);

@@ -135,6 +135,7 @@ static void stream_on_closed(uv_handle_t *handle) {
 void hyi_real_stream_close(hy_stream *base) {
     real_stream *stream = (real_stream *)base;
     HY_ASSERT(!stream->closing); // once
+    HY_ASSERT_SLOW(hyi_real_may_call(stream_world(stream)));
     stream->closing = true;
     stream_world(stream)->handles--;
     uv_close((uv_handle_t *)&stream->tcp, stream_on_closed);
@@ -226,6 +227,7 @@ static hy_err stream_queue(real_stream *stream, hy_bytes bytes) {
 // socket took in part, the stream is broken and says so.
 hy_err hyi_real_stream_write(hy_stream *base, hy_bytes bytes) {
     real_stream *stream = (real_stream *)base;
+    HY_ASSERT_SLOW(hyi_real_may_call(stream_world(stream)));
     if (stream->closing || stream->failed) return HY_CLOSED;
     if (bytes.len == 0) return HY_OK;
     uv_stream_t *handle = (uv_stream_t *)&stream->tcp;

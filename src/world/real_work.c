@@ -93,6 +93,7 @@ void hyi_real_pool_close(hyi_real *real) {
 hy_err hyi_real_work(hy_world *world, hy_work *work) {
     hyi_real *real = hyi_real_of(world);
     hyi_real_pool *pool = &real->pool;
+    HY_ASSERT_SLOW(hyi_real_may_call(real));
     if (real->closing) return HY_CLOSED;
     pthread_mutex_lock(&pool->lock);
     bool accepted = pool->queued < pool->queue_max;
