@@ -100,10 +100,11 @@ hy_err hyi_real_work(hy_world *world, hy_work *work) {
     bool sleeping = pool->idle > 0;
     if (accepted) {
         hyi_work_link(work, NULL);
-        if (pool->last)
+        if (pool->last) {
             hyi_work_link(pool->last, work);
-        else
+        } else {
             pool->first = work;
+        }
         pool->last = work;
         pool->queued++;
     }

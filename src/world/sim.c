@@ -256,10 +256,11 @@ void hyi_sim_after(hyi_sim *sim, hy_ns delay, void (*fire)(hyi_sim *sim, void *s
 static void sim_post(hy_world *world, hy_post *post) {
     hyi_sim *sim = hyi_sim_of(world);
     post->next_ = NULL;
-    if (sim->last_post)
+    if (sim->last_post) {
         sim->last_post->next_ = post;
-    else
+    } else {
         sim->first_post = post;
+    }
     sim->last_post = post;
 }
 

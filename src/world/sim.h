@@ -49,7 +49,7 @@ typedef struct hyi_sim_disk {
     struct hyi_sim_file *files; // open, also those that a restart made invalid
     uint64_t next_node;
     uint64_t bytes_used; // of all contents, as a running system sees them
-    uint64_t generation; // grows with each restart; files of an older one are invalid
+    uint64_t generation; // grows with each restart
     uint64_t calls;      // that changed something
     uint64_t crash_at;   // 0: never
     bool crashed;

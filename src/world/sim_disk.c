@@ -38,7 +38,6 @@ typedef struct hyi_sim_file {
     hy_file base;
     struct hyi_sim_file *next, **link;
     hyi_sim_node *node; // NULL once a restart made it invalid
-    uint64_t generation;
     bool writable;
 } hyi_sim_file;
 
@@ -124,10 +123,11 @@ static hy_err name_change(hyi_sim *sim, hyi_sim_name *name, hyi_sim_node *node) 
     name_version *version = (name_version *)hy_mem_alloc(sim->base.mem, sizeof *version);
     if (!version) return HY_NOMEM;
     *version = (name_version){ .node = node };
-    if (name->last)
+    if (name->last) {
         name->last->next = version;
-    else
+    } else {
         name->first = version;
+    }
     name->last = version;
     return HY_OK;
 }
@@ -240,7 +240,6 @@ hy_err hyi_sim_file_open(hy_world *world, const char *path, uint32_t mode, hy_fi
         return disk_why(why, path, err);
     }
     file->base.world = world;
-    file->generation = sim->disk.generation;
     file->writable = (mode & HY_FILE_WRITE) != 0;
     file->node->handles++;
     file->next = sim->disk.files;

@@ -95,10 +95,11 @@ static hyi_sim_change *node_change(hyi_sim *sim, hyi_sim_node *node, size_t len,
     hyi_sim_change *change = (hyi_sim_change *)hy_mem_alloc(mem, sizeof *change + len);
     if (!change) return NULL;
     *change = (hyi_sim_change){ .len = len };
-    if (node->last)
+    if (node->last) {
         node->last->next = change;
-    else
+    } else {
         node->first = change;
+    }
     node->last = change;
     node->change_count++;
     return change;

@@ -320,7 +320,7 @@ static void close_talk(talk *t) {
     t->listener = NULL;
     t->client = t->server = NULL;
     hy_world_run(t->world);
-    hy_mem_free(hy_world_mem(t->world), t->bytes, TALK_BYTES);
+    if (t->bytes) hy_mem_free(hy_world_mem(t->world), t->bytes, TALK_BYTES);
 }
 
 static void talk_closed(void *self, hy_stream *stream) {
@@ -436,6 +436,46 @@ static hy_err nobody_listens_is_told(hy_world *world) {
 }
 BOTH(nobody_listens_is_told)
 
+static void accept_and_leave(void *self, hy_stream *stream) {
+    (void)self;
+    hy_stream_close(stream);
+}
+
+static void count_the_end(void *self, hy_stream *stream, hy_err err, hy_bytes bytes) {
+    talk *t = (talk *)self;
+    CHECK_EQ(bytes.len, 0);
+    CHECK(err == HY_OK || err == HY_CLOSED);
+    t->received++;
+    t->client = NULL;
+    hy_stream_close(stream);
+}
+
+static void connected_to_nobody(void *self, hy_err err, hy_stream *stream) {
+    static const hy_stream_events events = { .read = count_the_end, .closed = talk_closed };
+    talk *t = (talk *)self;
+    t->err = err;
+    t->client = stream;
+    if (!err) hy_stream_start(stream, &events, t);
+}
+
+// The listener goes as well, before or after it took the connection.
+static hy_err a_peer_that_leaves_is_told_once(hy_world *world) {
+    HY_CLEANUP(close_talk) talk t = { .world = world };
+    CHECK_OK(hy_listen(world, "127.0.0.1", 0, 16, accept_and_leave, &t, &t.listener, NULL));
+    uint16_t port = hy_listener_port(t.listener);
+    CHECK_OK(hy_connect(world, "127.0.0.1", port, connected_to_nobody, &t, NULL));
+    while (!t.client && !t.err && t.received == 0 && hy_world_turn(world)) {
+    }
+    hy_listener_close(t.listener);
+    t.listener = NULL;
+    hy_world_run(world);
+    CHECK_EQ(t.err, HY_OK);
+    CHECK_EQ(t.received, 1);
+    CHECK_EQ(t.closed, 1);
+    return HY_OK;
+}
+BOTH(a_peer_that_leaves_is_told_once)
+
 // ---- clock and dice -----------------------------------------------------------------------------
 
 static hy_err clocks_and_dice_move(hy_world *world) {
@@ -463,5 +503,6 @@ KIT_TESTS(KIT_TEST(real_posts_run_in_order), KIT_TEST(sim_posts_run_in_order),
           KIT_TEST(real_stream_carries_all_bytes_in_order),
           KIT_TEST(sim_stream_carries_all_bytes_in_order), KIT_TEST(real_port_in_use_is_refused),
           KIT_TEST(sim_port_in_use_is_refused), KIT_TEST(real_nobody_listens_is_told),
-          KIT_TEST(sim_nobody_listens_is_told), KIT_TEST(real_clocks_and_dice_move),
+          KIT_TEST(sim_nobody_listens_is_told), KIT_TEST(real_a_peer_that_leaves_is_told_once),
+          KIT_TEST(sim_a_peer_that_leaves_is_told_once), KIT_TEST(real_clocks_and_dice_move),
           KIT_TEST(sim_clocks_and_dice_move))
