@@ -1,0 +1,128 @@
+// sqlite_append.c - a commit, and which of its three outcomes it had.
+//
+// One transaction with one journal row a batch. Until COMMIT is tried, every failure means that
+// nothing was stored: refused. A COMMIT that failed:
+//   SQLITE_FULL, SQLITE_BUSY   the commit frame was not written whole (the file system said so
+//   before
+//                              any sync), so no restart can find it: refused
+//   anything else              the frame may be in the log, and the sync may have done part of its
+//   work:
+//                              unknown. The connection is given up; load opens a new one and looks.
+//
+// What comes after the commit (copying the log, a slice of checkpoint) must not change the answer:
+// its errors are kept for the next call that can tell them.
+#include "store/sqlite_store.h"
+
+#include "base/why.h"
+
+static hy_commit append_refuse(hy_err err, const char *text, hy_why *why) {
+    (void)hy_why_set(why, err, "append", text);
+    return HY_COMMIT_REFUSED;
+}
+
+static bool append_allowed(hyi_sqlite *self, const hy_batch *batches, size_t count, hy_why *why) {
+    if (self->options.read_only) {
+        (void)append_refuse(HY_READ_ONLY, "the store was opened for reading only", why);
+        return false;
+    }
+    for (size_t i = 0; i < count; i++) {
+        const hyi_sqlite_machine *machine = hyi_sqlite_machine_at(self, batches[i].machine);
+        HY_ASSERT(machine != NULL); // attach first
+        HY_ASSERT(batches[i].entry_count > 0 && batches[i].body.len > 0);
+        HY_ASSERT(batches[i].last_seq >= batches[i].first_seq);
+        if (machine->doubt) {
+            (void)append_refuse(HY_OUTCOME_UNKNOWN,
+                                "the outcome of an earlier append is unknown: load first", why);
+            return false;
+        }
+        HY_ASSERT(batches[i].first_seq > machine->last_seq);
+        if (batches[i].last_seq > HYI_SQLITE_SEQ_MAX) {
+            (void)append_refuse(HY_LIMIT, "a machine in a SQLite store ends at seq 2^48", why);
+            return false;
+        }
+    }
+    return true;
+}
+
+static hy_err append_insert(hyi_sqlite *self, const hy_batch *batch, hy_why *why) {
+    sqlite3_stmt *add;
+    hy_err err = hyi_sqlite_get(self, HYI_SQLITE_JOURNAL_ADD, &add, why);
+    if (err != HY_OK) return err;
+    sqlite3_bind_int64(add, 1, hyi_sqlite_journal_id(batch->machine, batch->first_seq));
+    sqlite3_bind_int64(add, 2, batch->machine);
+    sqlite3_bind_int64(add, 3, (int64_t)batch->first_seq);
+    sqlite3_bind_int64(add, 4, (int64_t)batch->last_seq);
+    sqlite3_bind_int64(add, 5, batch->entry_count);
+    int rc = sqlite3_bind_blob64(add, 6, batch->body.ptr, batch->body.len, SQLITE_STATIC);
+    err = rc == SQLITE_OK ? hyi_sqlite_step_out(self, add, "hy_journal", why)
+                          : hyi_sqlite_fail(self, rc, "hy_journal", why);
+    sqlite3_clear_bindings(add); // the body is the caller's
+    return err;
+}
+
+// All machines: what one commit left open may have been the other's pages too.
+static void append_doubt_all(hyi_sqlite *self) {
+    self->broken = true;
+    for (uint32_t i = 0; i < self->machine_count; i++) {
+        self->machines[i]->doubt = true;
+    }
+}
+
+static hy_commit append_commit(hyi_sqlite *self, hy_why *why) {
+    sqlite3_stmt *commit;
+    hy_err err = hyi_sqlite_get(self, HYI_SQLITE_COMMIT, &commit, why);
+    if (err != HY_OK) {
+        hyi_sqlite_rollback(self);
+        return HY_COMMIT_REFUSED;
+    }
+    int rc = sqlite3_step(commit);
+    if (rc == SQLITE_DONE) {
+        sqlite3_reset(commit);
+        return HY_COMMITTED;
+    }
+    err = hyi_sqlite_fail(self, rc, "append", why);
+    sqlite3_reset(commit);
+    hyi_sqlite_rollback(self);
+    if (err == HY_DISK_FULL || err == HY_BUSY) return HY_COMMIT_REFUSED;
+    append_doubt_all(self);
+    return HY_COMMIT_UNKNOWN;
+}
+
+// Journal that piles up is moved in slices a little larger than what comes in, so that it shrinks
+// while every single append is kept waiting only briefly.
+static void append_catch_up(hyi_sqlite *self, const hy_batch *batches, size_t count) {
+    hyi_sqlite_copy_log(self);
+    for (size_t i = 0; i < count && !self->broken; i++) {
+        hyi_sqlite_machine *machine = hyi_sqlite_machine_at(self, batches[i].machine);
+        if (machine->backlog_bytes <= self->options.checkpoint_bytes) continue;
+        uint64_t bytes = batches[i].body.len;
+        hy_err err = hyi_sqlite_slice(self, machine, bytes + bytes / 4, NULL);
+        (void)err; // the journal still has it; checkpoint will say what is wrong
+    }
+}
+
+hy_commit hyi_sqlite_append(hy_store *store, const hy_batch *batches, size_t count, hy_why *why) {
+    hyi_sqlite *self = (hyi_sqlite *)store;
+    if (count == 0) return HY_COMMITTED;
+    if (!append_allowed(self, batches, count, why)) return HY_COMMIT_REFUSED;
+    hy_err err = hyi_sqlite_relink(self, why);
+    if (err != HY_OK) return HY_COMMIT_REFUSED;
+
+    err = hyi_sqlite_begin(self, why);
+    for (size_t i = 0; i < count && err == HY_OK; i++) {
+        err = append_insert(self, &batches[i], why);
+    }
+    if (err != HY_OK) {
+        hyi_sqlite_rollback(self);
+        return HY_COMMIT_REFUSED;
+    }
+    hy_commit outcome = append_commit(self, why);
+    if (outcome != HY_COMMITTED) return outcome;
+    for (size_t i = 0; i < count; i++) {
+        hyi_sqlite_machine *machine = hyi_sqlite_machine_at(self, batches[i].machine);
+        machine->last_seq = batches[i].last_seq;
+        machine->backlog_bytes += batches[i].body.len;
+    }
+    append_catch_up(self, batches, count);
+    return HY_COMMITTED;
+}

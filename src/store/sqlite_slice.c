@@ -1,0 +1,174 @@
+// sqlite_slice.c - from the journal into the tables, a slice at a time.
+//
+// A slice reads journal from the checkpoint on, keeps the last change of each row, writes those
+// rows and moves the checkpoint to the slice's last entry: one transaction, so rows and checkpoint
+// always tell of the same moment, and a crash in between costs nothing but the slice. A slice may
+// end inside a batch.
+//
+// How long a slice may take is bounded by bytes (skimming) and by rows (writing): about three
+// milliseconds at most, unless the caller asks for more bytes.
+#include "store/sqlite_store.h"
+
+#include "base/memory.h"
+#include "base/why.h"
+
+#define SLICE_BYTES ((uint64_t)1 << 20)
+#define SLICE_ROWS 2000u
+
+typedef struct slice_reader {
+    hyi_sqlite *self;
+    hyi_sqlite_machine *machine;
+    uint64_t bytes_min, bytes; // wanted; read
+    hyi_skim last;             // seq 0: no entry yet
+    int64_t after_id;
+} slice_reader;
+
+static bool slice_is_full(const slice_reader *reader) {
+    if (reader->bytes < reader->bytes_min) return false;
+    return reader->bytes >= SLICE_BYTES || reader->machine->latest.count >= SLICE_ROWS;
+}
+
+static hy_err slice_corrupt(const slice_reader *reader, hy_why *inner, hy_why *why) {
+    return hyi_why_fmt(why, HY_CORRUPT, "hy_journal",
+                       "the journal of machine %u is damaged after seq %u (%s): restore a copy",
+                       (uint64_t)reader->machine->number,
+                       reader->last.seq != 0 ? reader->last.seq : reader->machine->checkpoint.seq,
+                       inner->text);
+}
+
+static hy_err slice_read_body(slice_reader *reader, hy_bytes body, hy_why *why) {
+    uint64_t done = reader->machine->checkpoint.seq;
+    hy_err err = HY_OK;
+    while (!slice_is_full(reader)) {
+        hy_bytes entry;
+        hyi_skim skim;
+        hy_why inner = { 0 };
+        err = hy_frame_next(&body, &entry, &inner);
+        if (err == HY_END) return HY_OK;
+        if (err == HY_OK) err = hyi_skim_entry(entry, &skim, &inner);
+        if (err == HY_CORRUPT) return slice_corrupt(reader, &inner, why);
+        if (err != HY_OK) return err;
+        if (skim.seq <= done) continue;
+        err = hyi_latest_add(&reader->machine->latest, &skim, &inner);
+        if (err == HY_CORRUPT) return slice_corrupt(reader, &inner, why);
+        if (err != HY_OK) return err;
+        reader->last = skim;
+        reader->bytes += entry.len + HY_FRAME_HEAD_BYTES;
+    }
+    return HY_OK;
+}
+
+// Copies the next batch's body into the scratch arena, where it stays for the slice. HY_END.
+static hy_err slice_next_batch(slice_reader *reader, hy_bytes *out_body, hy_why *why) {
+    sqlite3_stmt *after;
+    hy_err err = hyi_sqlite_get(reader->self, HYI_SQLITE_JOURNAL_AFTER, &after, why);
+    if (err != HY_OK) return err;
+    uint32_t number = reader->machine->number;
+    sqlite3_bind_int64(after, 1, reader->after_id);
+    sqlite3_bind_int64(after, 2, hyi_sqlite_journal_id(number, HYI_SQLITE_SEQ_MAX));
+    int rc = sqlite3_step(after);
+    if (rc == SQLITE_ROW) {
+        bool ok = false;
+        reader->after_id = sqlite3_column_int64(after, 0);
+        hy_bytes body = { sqlite3_column_blob(after, 4), (size_t)sqlite3_column_bytes(after, 4) };
+        *out_body = hy_arena_copy(&reader->self->scratch, body, &ok);
+        err = ok ? HY_OK : HY_NOMEM;
+    } else {
+        err = rc == SQLITE_DONE ? HY_END : hyi_sqlite_fail(reader->self, rc, "hy_journal", why);
+    }
+    sqlite3_reset(after);
+    return err;
+}
+
+// The batch that holds the entry after the checkpoint may begin before it.
+static hy_err slice_find_start(slice_reader *reader, hy_why *why) {
+    sqlite3_stmt *at;
+    hy_err err = hyi_sqlite_get(reader->self, HYI_SQLITE_JOURNAL_AT, &at, why);
+    if (err != HY_OK) return err;
+    uint32_t number = reader->machine->number;
+    uint64_t next = reader->machine->checkpoint.seq + 1;
+    sqlite3_bind_int64(at, 1, hyi_sqlite_journal_id(number, 0));
+    sqlite3_bind_int64(at, 2, hyi_sqlite_journal_id(number, next));
+    int rc = sqlite3_step(at);
+    reader->after_id = hyi_sqlite_journal_id(number, 0);
+    if (rc == SQLITE_ROW) {
+        int64_t id = sqlite3_column_int64(at, 0);
+        reader->after_id = (uint64_t)sqlite3_column_int64(at, 2) >= next ? id - 1 : id;
+    } else if (rc != SQLITE_DONE) {
+        err = hyi_sqlite_fail(reader->self, rc, "hy_journal", why);
+    }
+    sqlite3_reset(at);
+    return err;
+}
+
+static hy_err slice_gather(slice_reader *reader, hy_why *why) {
+    hy_err err = slice_find_start(reader, why);
+    while (err == HY_OK && !slice_is_full(reader)) {
+        hy_bytes body;
+        err = slice_next_batch(reader, &body, why);
+        if (err == HY_OK) err = slice_read_body(reader, body, why);
+    }
+    return err == HY_END ? HY_OK : err;
+}
+
+static hy_err slice_write(hyi_sqlite *self, hyi_sqlite_machine *machine,
+                          const hyi_sqlite_mark *checkpoint, hy_why *why) {
+    hy_err err = hyi_sqlite_begin(self, why);
+    if (err != HY_OK) return err;
+    for (uint32_t i = 0; i < machine->latest.count && err == HY_OK; i++) {
+        const hyi_latest_row *row = &machine->latest.rows[i];
+        hyi_sqlite_table *table = &machine->tables[row->table];
+        err = row->gone
+                  ? hyi_sqlite_table_remove(self, table, machine->number, row->row, why)
+                  : hyi_sqlite_table_put(self, table, machine->number, "", NULL, row->row, why);
+    }
+    if (err == HY_OK) err = hyi_sqlite_checkpoint_write(self, machine->number, checkpoint, why);
+    return hyi_sqlite_end(self, err, why);
+}
+
+hy_err hyi_sqlite_slice(hyi_sqlite *self, hyi_sqlite_machine *machine, uint64_t bytes_min,
+                        hy_why *why) {
+    if (machine->checkpoint.seq >= machine->last_seq) return HY_OK;
+    slice_reader reader = { .self = self, .machine = machine, .bytes_min = bytes_min };
+    hy_arena_reset(&self->scratch);
+    hyi_latest_clear(&machine->latest);
+    hy_err err = slice_gather(&reader, why);
+    if (err != HY_OK) return err;
+    if (reader.last.seq == 0) {
+        hy_why inner = { .text = "entries are missing" };
+        return slice_corrupt(&reader, &inner, why);
+    }
+    hyi_sqlite_mark checkpoint = { reader.last.seq, reader.last.digest, reader.last.chain };
+    err = slice_write(self, machine, &checkpoint, why);
+    if (err != HY_OK) return err;
+    machine->checkpoint = checkpoint;
+    machine->backlog_bytes -=
+        reader.bytes < machine->backlog_bytes ? reader.bytes : machine->backlog_bytes;
+    hyi_sqlite_copy_log(self);
+    return HY_OK;
+}
+
+hy_err hyi_sqlite_checkpoint_slice(hy_store *store, bool *out_more, hy_why *why) {
+    hyi_sqlite *self = (hyi_sqlite *)store;
+    *out_more = false;
+    if (self->options.read_only) return HY_OK;
+    hy_err err = hyi_sqlite_relink(self, why);
+    bool worked = false;
+    for (uint32_t i = 0; i < self->machine_count && err == HY_OK; i++) {
+        hyi_sqlite_machine *machine = self->machines[i];
+        if (machine->checkpoint.seq >= machine->last_seq) continue;
+        if (!worked) err = hyi_sqlite_slice(self, machine, 0, why);
+        worked = true;
+        if (machine->checkpoint.seq < machine->last_seq) *out_more = true;
+    }
+    return err;
+}
+
+hy_err hyi_sqlite_checkpoint(hy_store *store, hy_why *why) {
+    bool more = true;
+    hy_err err = HY_OK;
+    while (more && err == HY_OK) {
+        err = hyi_sqlite_checkpoint_slice(store, &more, why);
+    }
+    return err;
+}
