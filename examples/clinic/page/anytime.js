@@ -16,14 +16,15 @@ const PARTS = [
     { name: "Late", start: 16 * 60, end: 20 * 60, hours: "after 16" },
 ];
 
-// Working days from today on, in whole weeks so that they stand in columns.
+// Monday to Friday, and the weekend where somebody works in the week that is shown.
+function isOpen(day) {
+    return weekday(day) < 5 || state.shifts.some((s) => weekday(s.day) === weekday(day));
+}
+
+// Days from now on, in whole weeks so that they stand in columns.
 function offeredDays() {
     const first = weekday(today()) < 5 ? mondayOf(today()) : mondayOf(today()) + 7;
-    const days = [];
-    for (let d = first; d < first + 7 * WEEKS; d++) {
-        if (weekday(d) < 5) days.push(d);
-    }
-    return days;
+    return Array.from({ length: 7 * WEEKS }, (_, i) => first + i).filter(isOpen);
 }
 
 // Neighbouring parts become one range: a visit may lie across noon.
@@ -38,8 +39,10 @@ function rangesOf(indexes) {
 }
 
 function dayBoxes() {
+    const days = offeredDays();
     return h("fieldset", { class: "choice days" }, h("legend", { text: "Which days suit you?" }),
-        h("div", { class: "day-boxes" }, offeredDays().map(dayBox)));
+        h("div", { class: "day-boxes", css: { "--columns": days.length / WEEKS } },
+            days.map(dayBox)));
 }
 
 function dayBox(day) {

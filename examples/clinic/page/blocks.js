@@ -6,7 +6,7 @@
 
 import { h } from "./element.js";
 import { treatment } from "./state.js";
-import { DAY_MINUTES, QUARTER } from "./time.js";
+import { clock, DAY_MINUTES, QUARTER } from "./time.js";
 
 const known = new Map(); // key -> element
 
@@ -38,7 +38,7 @@ function takenBlock(b) {
 }
 
 const OWN_WORDS = {
-    sending: "sending …", holding: "paying …", confirming: "paying …", confirmed: "booked",
+    sending: "sending", holding: "paying", confirming: "paying", confirmed: "booked",
 };
 
 function ownBlock(v) {
@@ -63,7 +63,7 @@ function place(layer, view, key, block) {
     }
     let element = known.get(key);
     if (!element) {
-        element = h("div", {}, h("b"), h("span"));
+        element = h("div", {}, h("b"), h("b", { class: "brief" }), h("span"));
         known.set(key, element);
         layer.append(element);
     }
@@ -74,6 +74,8 @@ function place(layer, view, key, block) {
     element.style.setProperty("--lane", Math.max(lane, 0));
     element.style.setProperty("--lanes", block.kind === "now" ? 1 : view.dentists.length);
     element.style.setProperty("--part", (block.minute % QUARTER) / QUARTER);
-    element.children[0].textContent = block.title;
-    element.children[1].textContent = block.detail;
+    const [title, brief, detail] = element.children;
+    title.textContent = block.title;
+    brief.textContent = block.title && clock(block.minute);
+    detail.textContent = block.detail;
 }

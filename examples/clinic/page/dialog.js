@@ -50,7 +50,9 @@ function fill(title, content) {
 
 // The first thing to fill in or to press; else the title, so that it is read aloud.
 function focusFirst(dialog) {
-    const wanted = dialog.querySelector("[autofocus], .dialog-body input, .dialog-body .primary");
+    const wanted = dialog.querySelector("[autofocus]")
+        ?? dialog.querySelector(".dialog-body input:not([type=hidden])")
+        ?? dialog.querySelector(".dialog-body .primary");
     (wanted ?? dialog.querySelector("#dialog-title")).focus();
 }
 

@@ -60,9 +60,9 @@ export function laneState(plan, dentist, day, minute, minutes, now) {
     return fits(plan, dentist, day, minute, minutes) ? "free" : "short";
 }
 
-const RANK = ["free", "mine", "taken", "short", "past", "off"];
+const RANK = ["mine", "free", "taken", "short", "past", "off"];
 
-// A cell is as good as its best lane.
+// A cell is as good as its best lane; but who has a visit then is not offered another.
 export function cellState(lanes) {
     return RANK.find((name) => lanes.includes(name)) ?? "off";
 }
@@ -85,8 +85,9 @@ export function alternatives(plan, dentists, days, wanted, minutes, now, count) 
             for (let minute = 0; minute < DAY_MINUTES; minute += QUARTER) {
                 const gone = dentist === wanted.dentist && day === wanted.day
                     && minute === wanted.minute;
-                const state = laneState(plan, dentist, day, minute, minutes, now);
-                if (gone || state !== "free") continue;
+                const lanes = dentists.map((d) => laneState(plan, d, day, minute, minutes, now));
+                const free = lanes[dentists.indexOf(dentist)] === "free";
+                if (gone || !free || lanes.includes("mine")) continue;
                 found.push({ dentist, day, minute, cost: distance(wanted, dentist, day, minute) });
             }
         }

@@ -26,6 +26,11 @@ function endOf(visit) {
     return visit.day * DAY_MINUTES + visit.minute + visit.minutes;
 }
 
+// Where something happens stands on top.
+function isBusy(visit) {
+    return visit.state === "sending" || inMotion(visit);
+}
+
 function isAhead(visit) {
     return inMotion(visit) || (isStanding(visit) && endOf(visit) > now());
 }
@@ -36,7 +41,7 @@ export function drawVisits() {
     const all = [...state.visits.values()]
         .map((v) => ({ key: `visit-${v.appointment}`, visit: v }));
     const ahead = [...asked, ...all.filter((c) => isAhead(c.visit))]
-        .sort((a, b) => endOf(a.visit) - endOf(b.visit));
+        .sort((a, b) => isBusy(b.visit) - isBusy(a.visit) || endOf(a.visit) - endOf(b.visit));
     const earlier = all.filter((c) => !isAhead(c.visit))
         .sort((a, b) => b.visit.appointment - a.visit.appointment);
     for (const key of drawn.keys()) {
@@ -59,7 +64,7 @@ function arrange(list, cards) {
 }
 
 function cardOf({ key, visit }) {
-    const busy = visit.state === "sending" || inMotion(visit);
+    const busy = isBusy(visit);
     const signature = JSON.stringify([visit, busy ? state.provider : "",
         state.moving === visit.appointment, isAhead(visit)]);
     const old = drawn.get(key);
@@ -109,7 +114,7 @@ function whoAndWhere(visit) {
 }
 
 function logOf(visit, busy) {
-    return h("details", { class: "log", open: busy },
+    return h("details", { "class": "log", "open": busy, "aria-label": "History" },
         h("summary", { "text": "What the clinic did", "data-action": "log" }), history(visit));
 }
 
@@ -174,7 +179,7 @@ export async function startMoving(visit) {
     document.body.dataset.tab = "calendar";
     const elsewhere = visit.practice !== state.choice.practice;
     state.choice.practice = visit.practice;
-    state.choice.dentist = 0;
+    if (state.choice.dentist !== visit.dentist) state.choice.dentist = 0;
     if (elsewhere || mondayOf(visit.day) !== state.week) await turnTo(mondayOf(visit.day));
     changed();
     say("Pick a new time in the calendar. Escape keeps the old one.");
