@@ -1,0 +1,97 @@
+// service.mjs - the clinic and its payment provider as real processes, for one file of tests.
+//
+// Each service has a folder of its own in the system's temporary directory, ports chosen by the
+// kernel, and is stopped in close(). kill() is kill -9; start() after it uses the same port and
+// data.
+// With CLINIC_URL the tests use a clinic that runs already and cannot kill it.
+
+import { spawn } from "node:child_process";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+
+const ROOT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../..");
+const BIN = process.env.CLINIC_BIN ?? path.join(ROOT, "build/release/examples/clinic");
+const PAGE = path.join(ROOT, "examples/clinic/page");
+
+export const GIVEN_URL = process.env.CLINIC_URL;
+export const CAN_KILL = !GIVEN_URL;
+export const CAN_BEHAVE = !GIVEN_URL || Boolean(process.env.PROVIDER_URL);
+
+export async function openService() {
+    if (GIVEN_URL) return givenService();
+    const folder = await mkdtemp(path.join(tmpdir(), "clinic-browser-"));
+    const provider = await launch("clinic-provider",
+        ["--port", "0", "--ledger", path.join(folder, "ledger")], /provider: (http\S+)/);
+    const args = (port) => ["--port", port, "--data", folder, "--provider", provider.url,
+        "--page", PAGE];
+    let clinic = await launch("clinic", args("0"), /clinic: open (http\S+)/);
+    const { url } = clinic;
+    return {
+        url,
+        ...providerCalls(provider.url),
+        kill: () => end(clinic.process, "SIGKILL"),
+        async start() {
+            clinic = await launch("clinic", args(new URL(url).port), /clinic: open (http\S+)/);
+        },
+        async close() {
+            await end(clinic.process, "SIGTERM");
+            await end(provider.process, "SIGTERM");
+            await rm(folder, { recursive: true, force: true });
+        },
+    };
+}
+
+function givenService() {
+    return { url: GIVEN_URL, ...providerCalls(process.env.PROVIDER_URL), close() {} };
+}
+
+const NORMAL = { mode: "normal", delay_ms: 0, decline_percent: 0 };
+
+function providerCalls(url) {
+    return {
+        // Sets what the provider does from now on: mode normal, slow or down; delay_ms;
+        // decline_percent. What is not named becomes normal.
+        async behave(behaviour = {}) {
+            const response = await fetch(new URL("behaviour", url), {
+                method: "POST",
+                headers: { "Content-Type": "application/json" },
+                body: JSON.stringify({ ...NORMAL, ...behaviour }),
+            });
+            if (!response.ok) throw new Error(`the provider answered ${response.status}`);
+        },
+        // All holds that the provider has ever granted: [{key, state, ...}].
+        async holds() {
+            const response = await fetch(new URL("ledger", url));
+            return (await response.json()).holds;
+        },
+    };
+}
+
+// Resolves once the program has printed its address.
+function launch(name, args, address) {
+    const child = spawn(path.join(BIN, name), args, { stdio: ["ignore", "pipe", "pipe"] });
+    return new Promise((resolve, reject) => {
+        let said = "";
+        const hear = (chunk) => {
+            said += chunk;
+            const match = address.exec(said);
+            if (match) resolve({ process: child, url: match[1] });
+        };
+        child.stdout.setEncoding("utf8").on("data", hear);
+        child.stderr.setEncoding("utf8").on("data", (chunk) => { said += chunk; });
+        child.on("error", ({ message }) => {
+            reject(new Error(`${name}: ${message}; build it first`));
+        });
+        child.on("exit", (code) => reject(new Error(`${name} ended with ${code}:\n${said}`)));
+    });
+}
+
+function end(child, signal) {
+    if (child.exitCode !== null || child.signalCode !== null) return Promise.resolve();
+    return new Promise((resolve) => {
+        child.once("exit", resolve);
+        child.kill(signal);
+    });
+}
