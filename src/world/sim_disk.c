@@ -58,6 +58,14 @@ static disk_fate disk_next_fate(hyi_sim *sim, const char *what, uint64_t subject
     return (disk_fate)hyi_sim_below(sim, HYI_DICE_CRASH, 3);
 }
 
+// What was asked to befall the call that disk_next_fate has just counted.
+static hy_err disk_fault(const hyi_sim *sim) {
+    const hyi_sim_disk *disk = &sim->disk;
+    if (disk_down(sim)) return HY_OK;
+    if (disk->calls == disk->faults.error_at) return HY_IO;
+    return disk->calls == disk->faults.full_at ? HY_DISK_FULL : HY_OK;
+}
+
 static hy_err disk_outcome(hyi_sim *sim, uint64_t subject, hy_err err) {
     if (disk_down(sim)) err = HY_IO;
     if (err) hyi_sim_note(sim, "disk error", subject, err);
@@ -211,7 +219,7 @@ static hy_err disk_create(hyi_sim *sim, const char *path, hyi_sim_node **out_nod
     if (!node) return HY_NOMEM;
     disk_fate fate = disk_next_fate(sim, "file create", node->number);
     bool full = hyi_sim_strikes(sim, HYI_DICE_WRITE, sim->disk.faults.disk_full_ppm);
-    hy_err err = full ? HY_DISK_FULL : HY_OK;
+    hy_err err = full ? HY_DISK_FULL : disk_fault(sim);
     if (err == HY_OK && fate == FATE_FULL) err = name_change(sim, name, node);
     if (err || fate != FATE_FULL) disk_free_unused(sim);
     *out_node = node;
@@ -329,9 +337,13 @@ static size_t write_part(hyi_sim *sim, uint64_t offset, size_t most) {
 static hy_err write_fault(hyi_sim *sim, const hyi_sim_node *node, uint64_t size,
                           uint64_t *out_room) {
     const hy_sim_faults *faults = &sim->disk.faults;
+    hy_err fault = disk_fault(sim);
     *out_room = size;
     if (hyi_sim_strikes(sim, HYI_DICE_WRITE, faults->write_error_ppm)) return HY_IO;
-    if (hyi_sim_strikes(sim, HYI_DICE_WRITE, faults->disk_full_ppm)) return HY_DISK_FULL;
+    if (hyi_sim_strikes(sim, HYI_DICE_WRITE, faults->disk_full_ppm)) fault = HY_DISK_FULL;
+    if (fault == HY_DISK_FULL && size > 0)
+        *out_room = size - 1; // what is written whole is no error
+    if (fault != HY_OK) return fault;
     if (faults->disk_bytes_max == 0 || size <= node->seen.size) return HY_OK;
     uint64_t used = sim->disk.bytes_used;
     uint64_t room = faults->disk_bytes_max > used ? faults->disk_bytes_max - used : 0;
@@ -391,7 +403,8 @@ hy_err hyi_sim_file_sync(hy_file *base) {
     if (!sync_has_work(sim, node)) return HY_OK;
     disk_fate fate = disk_next_fate(sim, "file sync", node->number);
     const hy_sim_faults *faults = &sim->disk.faults;
-    hy_err err = hyi_sim_strikes(sim, HYI_DICE_SYNC, faults->sync_error_ppm) ? HY_IO : HY_OK;
+    bool strikes = hyi_sim_strikes(sim, HYI_DICE_SYNC, faults->sync_error_ppm);
+    hy_err err = strikes ? HY_IO : disk_fault(sim);
     if (err) {
         hyi_sim_node_sync_failed(sim, node, faults->sync_error_drops);
     } else if (fate == FATE_FULL) {
@@ -409,8 +422,8 @@ hy_err hyi_sim_file_remove(hy_world *world, const char *path, bool sync_folder, 
     hyi_sim_node *node = name_node(name);
     if (!node) return disk_why(why, path, HY_NOT_FOUND);
     disk_fate fate = disk_next_fate(sim, "file remove", node->number);
-    hy_err err = HY_OK;
-    if (fate != FATE_NONE) err = name_change(sim, name, NULL);
+    hy_err err = disk_fault(sim);
+    if (err == HY_OK && fate != FATE_NONE) err = name_change(sim, name, NULL);
     if (err == HY_OK && sync_folder && fate == FATE_FULL) name_settle_folder(sim, path);
     disk_free_unused(sim);
     err = disk_outcome(sim, 0, err);

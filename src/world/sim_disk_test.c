@@ -293,6 +293,25 @@ static hy_err a_full_disk_refuses_to_grow(hy_mem *mem) {
     return HY_OK;
 }
 
+static hy_err one_call_fails_when_asked(hy_mem *mem) {
+    HY_CLEANUP(close_world) hy_world *world = NULL;
+    HY_CLEANUP(close_file) hy_file *file = NULL;
+    CHECK_OK(open_world(mem, kit_seed(), &world));
+    CHECK_OK(hy_file_open(world, "a", HY_FILE_WRITE | HY_FILE_CREATE, &file, NULL));
+    uint64_t calls = hy_sim_disk_calls(world);
+    hy_sim_set_faults(world, &(hy_sim_faults){ .error_at = calls + 2, .full_at = calls + 3 });
+    uint8_t record[RECORD];
+    CHECK_OK(hy_file_write(file, 0, filled(record, 'A')));
+    CHECK_ERR(hy_file_sync(file), HY_IO);
+    CHECK_ERR(hy_file_write(file, RECORD, filled(record, 'B')), HY_DISK_FULL);
+    uint64_t size = 0;
+    CHECK_OK(hy_file_size(file, &size));
+    CHECK(size < 2 * RECORD);
+    CHECK_OK(hy_file_write(file, RECORD, filled(record, 'B')));
+    CHECK_OK(hy_file_sync(file));
+    return HY_OK;
+}
+
 static hy_err a_failed_sync_may_forget(hy_mem *mem) {
     uint32_t lost = 0;
     for (uint64_t seed = 0; seed < 30; seed++) {
@@ -346,4 +365,5 @@ KIT_TESTS(KIT_TEST_ONCE(every_crash_leaves_a_legal_image),
           KIT_TEST_ONCE(an_unsynced_remove_may_come_back),
           KIT_TEST_ONCE(a_replaced_file_is_the_old_or_the_new_one),
           KIT_TEST_ONCE(faults_strike_as_often_as_asked), KIT_TEST(a_full_disk_refuses_to_grow),
-          KIT_TEST_ONCE(a_failed_sync_may_forget), KIT_TEST(bit_rot_stays))
+          KIT_TEST(one_call_fails_when_asked), KIT_TEST_ONCE(a_failed_sync_may_forget),
+          KIT_TEST(bit_rot_stays))
