@@ -77,6 +77,11 @@ uint32_t hyi_map_get(const hyi_map *map, hyi_key key) {
     return map->count == 0 ? HYI_NONE : map_find(map, key)->value;
 }
 
+uint32_t *hyi_map_at(hyi_map *map, hyi_key key) {
+    map_place *place = map->count == 0 ? NULL : map_find(map, key);
+    return place == NULL || place->value == HYI_NONE ? NULL : &place->value;
+}
+
 // Moves everything into a new table.
 static hy_err map_grow(hyi_map *map, uint64_t place_count) {
     if (place_count > MAP_PLACES_MAX) return HY_NOMEM;
@@ -105,20 +110,37 @@ hy_err hyi_map_reserve(hyi_map *map, uint32_t extra) {
     return map_grow(map, needed > grown ? needed : grown);
 }
 
+// The place of a new key; there is room.
+static map_place *map_add(hyi_map *map, map_place *place, hyi_key key, uint32_t value) {
+    memcpy(place->key, &key, sizeof key);
+    place->value = value;
+    map->count++;
+    return place;
+}
+
+// A free place for `key`, given the one where it would go now.
+static hy_err map_make_room(hyi_map *map, hyi_key key, map_place **place) {
+    if (map->count >= map->count_max) return HY_LIMIT;
+    if (*place && map_places_needed((uint64_t)map->count + 1) <= map->place_count) return HY_OK;
+    hy_err err = hyi_map_reserve(map, 1);
+    if (err == HY_OK) *place = map_find(map, key); // the table moved
+    return err;
+}
+
 hy_err hyi_map_insert(hyi_map *map, hyi_key key, uint32_t value) {
     HY_ASSERT(value != HYI_NONE);
     map_place *place = map->place_count > 0 ? map_find(map, key) : NULL;
     if (place && place->value != HYI_NONE) return HY_EXISTS;
-    if (map->count >= map->count_max) return HY_LIMIT;
-    if (!place || map_places_needed((uint64_t)map->count + 1) > map->place_count) {
-        hy_err err = hyi_map_reserve(map, 1);
-        if (err != HY_OK) return err;
-        place = map_find(map, key); // the table moved
-    }
-    memcpy(place->key, &key, sizeof key);
-    place->value = value;
-    map->count++;
-    return HY_OK;
+    hy_err err = map_make_room(map, key, &place);
+    if (err == HY_OK) map_add(map, place, key, value);
+    return err;
+}
+
+uint32_t *hyi_map_gain(hyi_map *map, hyi_key key) {
+    map_place *place = map->place_count > 0 ? map_find(map, key) : NULL;
+    if (place && place->value != HYI_NONE) return &place->value;
+    if (map_make_room(map, key, &place) != HY_OK) return NULL;
+    return &map_add(map, place, key, 0)->value;
 }
 
 bool hyi_map_erase(hyi_map *map, hyi_key key, uint32_t *out_value) {

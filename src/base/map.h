@@ -32,6 +32,10 @@ bool hyi_map_erase(hyi_map *map, hyi_key key, uint32_t *out_value);
 HY_CHECKED hy_err hyi_map_reserve(hyi_map *map, uint32_t extra);
 
 uint32_t hyi_map_get(const hyi_map *map, hyi_key key); // HYI_NONE when absent
+// The value itself, to be changed in place (not to HYI_NONE) until the map changes: NULL when
+// absent. `gain` adds an absent key with value 0 first; NULL then means HY_NOMEM or HY_LIMIT.
+uint32_t *hyi_map_at(hyi_map *map, hyi_key key);
+uint32_t *hyi_map_gain(hyi_map *map, hyi_key key);
 uint32_t hyi_map_count(const hyi_map *map);
 
 // Checks every invariant of map.c the slow way; asserts inside and returns true.

@@ -44,6 +44,24 @@ static hy_err agrees_with_a_list(hy_mem *mem) {
     return HY_OK;
 }
 
+// In the smallest table every second run of places goes round the end.
+static hy_err runs_go_round_the_end(hy_mem *mem) {
+    uint64_t state = kit_seed();
+    for (uint32_t trial = 0; trial < 300; trial++) {
+        HY_CLEANUP(hyi_map_deinit) hyi_map map = { 0 };
+        hyi_map_init(&map, mem, 0);
+        uint32_t base = (uint32_t)kit_random(&state);
+        for (uint32_t i = 0; i < 11; i++)
+            CHECK_OK(hyi_map_insert(&map, key_of(base + i), i));
+        CHECK_EQ(map.place_count, 16);
+        for (uint32_t i = 0; i < 11; i++) {
+            CHECK(hyi_map_erase(&map, key_of(base + i * 7 % 11), NULL));
+            CHECK(hyi_map_holds(&map));
+        }
+    }
+    return HY_OK;
+}
+
 static hy_err an_insert_that_fails_changes_nothing(hy_mem *mem) {
     HY_CLEANUP(hyi_map_deinit) hyi_map map = { 0 };
     hyi_map_init(&map, mem, 0);
@@ -78,6 +96,25 @@ static hy_err a_million_entries_cost_forty_bytes_each_at_most(hy_mem *mem) {
     return HY_OK;
 }
 
-KIT_TESTS(KIT_TEST_ONCE(agrees_with_a_list), KIT_TEST(an_insert_that_fails_changes_nothing),
+static hy_err value_can_be_changed_in_place(hy_mem *mem) {
+    hyi_map map;
+    hyi_map_init(&map, mem, 0);
+    hyi_key key = { 0, 7 };
+    CHECK(hyi_map_at(&map, key) == NULL);
+    uint32_t *count = hyi_map_gain(&map, key);
+    if (count == NULL) return HY_NOMEM;
+    CHECK_EQ(*count, 0);
+    *count = 3;
+    CHECK(hyi_map_gain(&map, key) == count);
+    CHECK(hyi_map_at(&map, key) == count);
+    CHECK_EQ(hyi_map_get(&map, key), 3);
+    CHECK(hyi_map_erase(&map, key, NULL));
+    CHECK(hyi_map_at(&map, key) == NULL);
+    hyi_map_deinit(&map);
+    return HY_OK;
+}
+
+KIT_TESTS(KIT_TEST(value_can_be_changed_in_place), KIT_TEST_ONCE(agrees_with_a_list),
+          KIT_TEST_ONCE(runs_go_round_the_end), KIT_TEST(an_insert_that_fails_changes_nothing),
           KIT_TEST(a_reserve_is_enough),
           KIT_TEST_ONCE(a_million_entries_cost_forty_bytes_each_at_most))

@@ -63,12 +63,17 @@ static bool derived_key(const hy_state *state, uint32_t index, const void *row, 
     return true;
 }
 
-static hy_err derived_name(hyi_map *map, hyi_key key, bool more) {
-    uint32_t count = 0;
-    if (!hyi_map_erase(map, key, &count)) count = 0;
-    HY_ASSERT(more || count > 0);
-    count = more ? count + 1 : count - 1;
-    return count == 0 ? HY_OK : hyi_map_insert(map, key, count);
+static hy_err derived_name(hyi_map *map, hyi_key key) {
+    uint32_t *count = hyi_map_gain(map, key);
+    if (count == NULL) return HY_NOMEM;
+    ++*count;
+    return HY_OK;
+}
+
+static void derived_unname(hyi_map *map, hyi_key key) {
+    uint32_t *count = hyi_map_at(map, key);
+    HY_ASSERT(count != NULL);
+    if (--*count == 0) hyi_map_erase(map, key, NULL);
 }
 
 static hy_err derived_swap_names(hy_state *state, uint32_t index, const void *gone,
@@ -77,9 +82,9 @@ static hy_err derived_swap_names(hy_state *state, uint32_t index, const void *go
     hyi_key old = { 0, 0 }, new = { 0, 0 };
     bool had = derived_key(state, index, gone, &old), has = derived_key(state, index, come, &new);
     if (had && has && hyi_key_equal(old, new)) return HY_OK;
-    if (had) HY_ASSERT(derived_name(map, old, false) == HY_OK); // one less never needs memory
-    if (!has || derived_name(map, new, true) == HY_OK) return HY_OK;
-    if (had) HY_ASSERT(derived_name(map, old, true) == HY_OK); // its place is still there
+    if (had) derived_unname(map, old);
+    if (!has || derived_name(map, new) == HY_OK) return HY_OK;
+    if (had) HY_ASSERT(derived_name(map, old) == HY_OK); // its place is still there
     return HY_NOMEM;
 }
 

@@ -123,12 +123,11 @@ static hy_err entry_put(hy_state *state, uint32_t table, const void *row, hy_why
     hyi_layout_normalise(layout, place);
     err = HY_OK;
     for (uint32_t i = 0; i < layout->blob_count; i++) {
-        hy_bytes value = hyi_blob_of(&layout->blobs[i], row);
-        uint8_t *copy = value.len == 0 ? NULL : hy_mem_alloc(state->mem, value.len);
-        if (copy != NULL) memcpy(copy, value.ptr, value.len);
-        if (copy == NULL && value.len > 0) err = HY_NOMEM;
-        *hyi_blob_at(&layout->blobs[i], place) = (hy_bytes){ copy, copy == NULL ? 0 : value.len };
-        hy_mem_free(state->mem, (void *)(uintptr_t)old[i].ptr, old[i].len);
+        hy_bytes *member = hyi_blob_at(&layout->blobs[i], place);
+        if (!hyi_blobs_copy(&state->blobs, hyi_blob_of(&layout->blobs[i], row), member)) {
+            err = HY_NOMEM;
+        }
+        hyi_blobs_free(&state->blobs, old[i]);
     }
     hyi_rows_set_mark(rows, slot, HYI_MARK(state->step, true));
     hy_change change = { .table = table, .after = place };
@@ -152,8 +151,7 @@ static hy_err entry_take_away(hy_state *state, uint32_t table, const void *key_r
     if (err != HY_OK) return err;
     if (hyi_table_is_digested(table)) state->digest -= hyi_layout_digest(&rows->layout, row);
     for (uint32_t i = 0; i < rows->layout.blob_count; i++) {
-        hy_bytes *blob = hyi_blob_at(&rows->layout.blobs[i], row);
-        hy_mem_free(state->mem, (void *)(uintptr_t)blob->ptr, blob->len);
+        hyi_blobs_free(&state->blobs, *hyi_blob_at(&rows->layout.blobs[i], row));
     }
     hyi_rows_set_mark(rows, slot, HYI_MARK(state->step, false));
     hyi_rows_drop(rows, slot);

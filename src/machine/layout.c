@@ -114,6 +114,7 @@ static hy_err layout_make_key(hyi_layout *layout, const hy_table *table, hy_why 
             (hyi_key_part){ field->offset, field->size, layout_flip(field->type) };
         total += field->size;
     }
+    layout->key_is_narrow = total <= 8;
     if (total > 16)
         return hy_why_set(why, HY_SCHEMA, table->name, "the key is longer than 16 bytes");
     return HY_OK;

@@ -36,6 +36,7 @@ typedef struct hyi_layout {
     uint32_t row_size;
     uint64_t salt; // of the table's name: equal rows of two tables differ in digest
     uint32_t key_count, run_count, blob_count, option_count;
+    bool key_is_narrow; // 8 bytes or less
     hyi_key_part key[16];
     hyi_run runs[HYI_ROW_PARTS_MAX];
     hyi_blob_member blobs[HYI_ROW_PARTS_MAX];
@@ -62,8 +63,15 @@ static inline hyi_key hyi_layout_key(const hyi_layout *layout, const void *row) 
         return (hyi_key){ id->hi, id->lo };
     }
     hyi_key key = { 0, hyi_layout_load(base + part->offset, part->size) ^ part->flip };
-    for (uint32_t i = 1; i < layout->key_count; i++) {
-        part = &layout->key[i];
+    const hyi_key_part *end = part + layout->key_count;
+    if (layout->key_is_narrow) {
+        while (++part < end) {
+            key.lo = key.lo << part->size * 8 |
+                     (hyi_layout_load(base + part->offset, part->size) ^ part->flip);
+        }
+        return key;
+    }
+    while (++part < end) {
         uint32_t bits = part->size * 8;
         uint64_t value = hyi_layout_load(base + part->offset, part->size) ^ part->flip;
         key.hi = bits == 64 ? key.lo : key.hi << bits | key.lo >> (64 - bits);

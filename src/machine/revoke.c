@@ -71,7 +71,7 @@ static void revoke_to(hy_state *state, uint64_t entries, uint64_t bytes, uint64_
     }
     for (uint64_t at = hyi_queue_end(&undo->blobs); at > blobs; at--) {
         const hyi_undo_blob *blob = hyi_queue_at(&undo->blobs, at - 1);
-        if (blob->made) hy_mem_free(state->mem, blob->ptr, blob->size);
+        if (blob->made) hyi_blobs_free(&state->blobs, blob->bytes);
     }
     hyi_queue_cut(&undo->entries, entries);
     hyi_queue_cut(&undo->bytes, bytes);
@@ -124,7 +124,7 @@ static void revoke_release_first(hy_state *state) {
     }
     for (uint64_t at = step.blobs; at < end.blobs; at++) {
         const hyi_undo_blob *blob = hyi_queue_at(&undo->blobs, at);
-        if (!blob->made) hy_mem_free(state->mem, blob->ptr, blob->size);
+        if (!blob->made) hyi_blobs_free(&state->blobs, blob->bytes);
     }
     hyi_queue_forget(&undo->entries, end.entries);
     hyi_queue_forget(&undo->bytes, end.bytes);

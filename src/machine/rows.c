@@ -14,9 +14,10 @@ static size_t rows_slab_bytes(const hyi_rows *rows) {
     return (bytes + HY_GUARD_PAGE - 1) / HY_GUARD_PAGE * HY_GUARD_PAGE;
 }
 
-hy_err hyi_rows_init(hyi_rows *rows, hy_mem *mem, hy_guard *guard, const hy_table *table,
+hy_err hyi_rows_init(hyi_rows *rows, hyi_blobs *blobs, hy_guard *guard, const hy_table *table,
                      hy_why *why) {
-    *rows = (hyi_rows){ .mem = mem, .guard = guard, .free_slot = HYI_NO_SLOT };
+    hy_mem *mem = blobs->mem;
+    *rows = (hyi_rows){ .mem = mem, .blobs = blobs, .guard = guard, .free_slot = HYI_NO_SLOT };
     hy_err err = hyi_layout_make(table, &rows->layout, why);
     if (err != HY_OK) return err;
     rows->ordered = table->ordered;
@@ -36,8 +37,7 @@ static void rows_free_blobs(hyi_rows *rows) {
         if (!hyi_rows_is_live(rows, slot)) continue;
         uint8_t *row = hyi_rows_row(rows, slot);
         for (uint32_t i = 0; i < rows->layout.blob_count; i++) {
-            hy_bytes *blob = hyi_blob_at(&rows->layout.blobs[i], row);
-            hy_mem_free(rows->mem, (void *)(uintptr_t)blob->ptr, blob->len);
+            hyi_blobs_free(rows->blobs, *hyi_blob_at(&rows->layout.blobs[i], row));
         }
     }
 }

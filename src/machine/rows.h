@@ -9,12 +9,14 @@
 #define HYI_MACHINE_ROWS_H
 
 #include <hypha/machine.h>
+#include "machine/blobs.h"
 #include "machine/index.h"
 #include "machine/layout.h"
 
 typedef struct hyi_rows {
     hyi_layout layout;
     hy_mem *mem;
+    hyi_blobs *blobs;
     hy_guard *guard; // or NULL
     uint8_t **slabs;
     uint32_t slab_count, slab_room;
@@ -32,8 +34,9 @@ typedef struct hyi_rows {
 #define HYI_MARK_LIVE UINT64_C(1)
 #define HYI_MARK(step, live) ((uint64_t)(step) << 1 | ((live) ? HYI_MARK_LIVE : 0))
 
-HY_CHECKED hy_err hyi_rows_init(hyi_rows *rows, hy_mem *mem, hy_guard *guard, const hy_table *table,
-                                hy_why *why);
+// Borrows `blobs`, where its strings and bytes live, and takes its memory.
+HY_CHECKED hy_err hyi_rows_init(hyi_rows *rows, hyi_blobs *blobs, hy_guard *guard,
+                                const hy_table *table, hy_why *why);
 void hyi_rows_deinit(hyi_rows *rows); // frees the rows' blobs too; works on a zeroed one
 
 static inline uint64_t *hyi_rows_mark(const hyi_rows *rows, uint32_t slot) {

@@ -26,7 +26,7 @@ static hy_err state_add_tables(hy_state *state, hy_why *why) {
         hyi_rows *rows = hy_mem_alloc_zero(state->mem, sizeof *rows);
         if (rows == NULL) return HY_NOMEM;
         state->tables[i] = rows;
-        hy_err err = hyi_rows_init(rows, state->mem, state->options.guard, table, why);
+        hy_err err = hyi_rows_init(rows, &state->blobs, state->options.guard, table, why);
         if (err != HY_OK) return err;
     }
     return HY_OK;
@@ -41,6 +41,7 @@ hy_err hy_state_new(hy_mem *mem, const hy_machine *machine, const hy_state_optio
     state->mem = mem;
     state->machine = machine;
     state_set_options(state, options);
+    hyi_blobs_init(&state->blobs, mem);
     hyi_undo_init(&state->undo, mem);
     hy_arena_init(&state->arena, mem, state->options.step_bytes_max);
     hy_buf_init(&state->scratch, mem, state->options.step_bytes_max);
@@ -63,6 +64,7 @@ hy_state *hy_state_free(hy_state *state) {
         hyi_rows_deinit(state->tables[i]);
         hy_mem_free(state->mem, state->tables[i], sizeof(hyi_rows));
     }
+    hyi_blobs_deinit(&state->blobs);
     hyi_derived_deinit(state);
     hyi_undo_deinit(&state->undo);
     hy_arena_deinit(&state->arena);

@@ -31,6 +31,7 @@ struct hy_state {
     const hy_machine *machine;
     hy_state_options options;
     hyi_rows *tables[HY_TABLE_NUMBERS]; // NULL where there is none
+    hyi_blobs blobs;
 
     uint64_t step; // number of the step under way or done last; marks rows
     uint64_t seq, digest, chain;

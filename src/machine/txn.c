@@ -84,33 +84,28 @@ void *hyi_txn_touch(hy_txn *txn, uint32_t table, uint32_t slot) {
 
 // ---- blobs ----
 
-static bool txn_log_blob(hy_txn *txn, const uint8_t *ptr, size_t size, bool made) {
-    if (size == 0) return true;
+static bool txn_log_blob(hy_txn *txn, hy_bytes bytes, bool made) {
+    if (bytes.len == 0) return true;
     hyi_undo_blob *blob = hyi_queue_push(&txn->state->undo.blobs, 1);
     if (blob == NULL) {
         hyi_txn_fail(txn, HY_NOMEM);
         return false;
     }
-    *blob = (hyi_undo_blob){ .ptr = (uint8_t *)(uintptr_t)ptr, .size = size, .made = made };
+    *blob = (hyi_undo_blob){ .bytes = bytes, .made = made };
     return true;
 }
 
 static bool txn_put_blob(hy_txn *txn, hy_bytes *member, hy_bytes value) {
-    hy_bytes copy = { NULL, 0 };
-    if (value.len > 0) {
-        uint8_t *ptr = hy_mem_alloc(txn->state->mem, value.len);
-        if (ptr == NULL) {
-            hyi_txn_fail(txn, HY_NOMEM);
-            return false;
-        }
-        memcpy(ptr, value.ptr, value.len);
-        copy = (hy_bytes){ ptr, value.len };
-        if (!txn_log_blob(txn, ptr, value.len, true)) {
-            hy_mem_free(txn->state->mem, ptr, value.len);
-            return false;
-        }
+    hy_bytes copy;
+    if (!hyi_blobs_copy(&txn->state->blobs, value, &copy)) {
+        hyi_txn_fail(txn, HY_NOMEM);
+        return false;
     }
-    if (!txn_log_blob(txn, member->ptr, member->len, false)) return false;
+    if (!txn_log_blob(txn, copy, true)) {
+        hyi_blobs_free(&txn->state->blobs, copy);
+        return false;
+    }
+    if (!txn_log_blob(txn, *member, false)) return false;
     *member = copy;
     return true;
 }
@@ -192,8 +187,7 @@ bool hy_row_delete(hy_txn *txn, uint32_t table, const void *key_row) {
     void *row = hyi_txn_touch(txn, table, slot);
     if (row == NULL) return false;
     for (uint32_t i = 0; i < rows->layout.blob_count; i++) {
-        const hy_bytes *blob = hyi_blob_at(&rows->layout.blobs[i], row);
-        if (!txn_log_blob(txn, blob->ptr, blob->len, false)) return false;
+        if (!txn_log_blob(txn, *hyi_blob_at(&rows->layout.blobs[i], row), false)) return false;
     }
     hyi_rows_set_mark(rows, slot, HYI_MARK(txn->state->step, false));
     return true;

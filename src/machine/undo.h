@@ -21,8 +21,7 @@ typedef struct hyi_undo_entry {
 } hyi_undo_entry;
 
 typedef struct hyi_undo_blob {
-    uint8_t *ptr;
-    uint64_t size;
+    hy_bytes bytes;
     bool made; // else replaced
 } hyi_undo_blob;
 

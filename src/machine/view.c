@@ -45,12 +45,12 @@ static const void *view_next_unordered(const hyi_rows *rows, hy_cursor *cursor) 
     return NULL;
 }
 
-static const void *view_walk(hy_cursor *cursor,
-                             bool (*move)(hyi_tree_cursor *, hyi_key *, uint32_t *)) {
+const void *hy_cursor_next(hy_cursor *cursor) {
     const hyi_rows *rows = hyi_state_rows(hyi_state_of(cursor->view), cursor->table);
+    if (!rows->ordered) return view_next_unordered(rows, cursor);
     hyi_tree_cursor at = { &rows->tree, cursor->place, cursor->index };
     const void *row = NULL;
-    for (uint32_t slot; row == NULL && move(&at, NULL, &slot);) {
+    for (uint32_t slot; row == NULL && hyi_tree_next(&at, NULL, &slot);) {
         if (hyi_rows_is_live(rows, slot)) row = hyi_rows_row(rows, slot);
     }
     cursor->place = at.leaf;
@@ -58,13 +58,15 @@ static const void *view_walk(hy_cursor *cursor,
     return row;
 }
 
-const void *hy_cursor_next(hy_cursor *cursor) {
-    const hyi_rows *rows = hyi_state_rows(hyi_state_of(cursor->view), cursor->table);
-    if (!rows->ordered) return view_next_unordered(rows, cursor);
-    return view_walk(cursor, hyi_tree_next);
-}
-
 const void *hy_cursor_prev(hy_cursor *cursor) {
-    HY_ASSERT(hyi_state_rows(hyi_state_of(cursor->view), cursor->table)->ordered);
-    return view_walk(cursor, hyi_tree_prev);
+    const hyi_rows *rows = hyi_state_rows(hyi_state_of(cursor->view), cursor->table);
+    HY_ASSERT(rows->ordered);
+    hyi_tree_cursor at = { &rows->tree, cursor->place, cursor->index };
+    const void *row = NULL;
+    for (uint32_t slot; row == NULL && hyi_tree_prev(&at, NULL, &slot);) {
+        if (hyi_rows_is_live(rows, slot)) row = hyi_rows_row(rows, slot);
+    }
+    cursor->place = at.leaf;
+    cursor->index = at.index;
+    return row;
 }
