@@ -1,4 +1,7 @@
 // client_test.c - exchanges with a server of our own, and with sockets that behave badly.
+//
+// Every error of hy_fetch is made to happen for real: a port nobody listens on, a connection that
+// ends in the middle of an answer, a deadline, a cancel. `done` must come exactly once each time.
 #include "net/net_suite.h"
 
 #include <arpa/inet.h>

@@ -1,4 +1,7 @@
 // http_head_test.c - heads and chunked bodies at every cut, in memory that ends with them.
+//
+// A network may cut a stream anywhere, so what is understood must not depend on where. The bytes
+// lie at the end of a page: one byte read too far is a crash.
 #include "net/http_head.h"
 
 #include "net/http_chunk.h"

@@ -1,4 +1,7 @@
 // limits_test.c - what is too slow, too large, too much or malformed, and what it is told.
+//
+// Each refusal is read to its end by the client that deserved it: a status alone is not enough, and
+// a reset that overtakes the answer would show here.
 #include "net/net_suite.h"
 
 #include <stdio.h>

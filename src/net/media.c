@@ -1,4 +1,7 @@
 // media.c - what kind of content: types of files, bodies and answers.
+//
+// Two forms of a record are known here, JSON and Protocol Buffers; every other type is only a name
+// that goes with a file. An Accept header can choose between the two and cannot fail.
 #include "net/media.h"
 
 #include "net/http_head.h"

@@ -1,4 +1,7 @@
 // net_suite.c - a server and raw clients for the tests of this room.
+//
+// Server and clients share one thread: a client's read never waits, and waiting turns the loop that
+// serves it. So a test that hangs fails after a number of turns, at the line that waited.
 #include "net/net_suite.h"
 
 #include <arpa/inet.h>

@@ -29,7 +29,7 @@
 // An accept loop that never ended would starve the connections it accepted.
 #define SERVER_ACCEPTS_PER_ROUND 64
 
-static hy_err server_init(hy_server *server, const hy_server_options *options);
+static void server_init(hy_server *server, const hy_server_options *options);
 static hy_err server_copy_routes(hy_server *server, const hy_route *routes, size_t route_count,
                                  const hy_socket_route *socket_routes, size_t socket_route_count);
 static hy_err server_listen(hy_server *server, const char *host, uint16_t port, hy_why *why);
@@ -55,10 +55,8 @@ hy_err hy_server_open(hy_world *world, const hy_server_options *options, const h
     server->world = world;
     server->mem = hy_world_mem(world);
     server->listen_fd = server->spare_fd = -1;
-    hy_err err = server_init(server, options);
-    if (err == HY_OK) {
-        err = server_copy_routes(server, routes, route_count, socket_routes, socket_route_count);
-    }
+    server_init(server, options);
+    hy_err err = server_copy_routes(server, routes, route_count, socket_routes, socket_route_count);
     if (err == HY_OK) {
         err = server_listen(server, options->host != NULL ? options->host : "127.0.0.1",
                             options->port, why);
@@ -133,7 +131,7 @@ const char *hyi_server_date(hy_server *server) {
     return server->date;
 }
 
-static hy_err server_init(hy_server *server, const hy_server_options *options) {
+static void server_init(hy_server *server, const hy_server_options *options) {
     hyi_server_limits *limits = &server->limits;
     limits->connections_max = options->connections_max ? options->connections_max : 1024;
     limits->header_bytes_max = options->header_bytes_max ? options->header_bytes_max : 8192;
@@ -144,8 +142,6 @@ static hy_err server_init(hy_server *server, const hy_server_options *options) {
         options->socket_queue_bytes_max ? options->socket_queue_bytes_max : 1 << 20;
     server->files = options->files;
     hyi_rate_init(&server->rate, options->requests_per_second_max, hy_world_random(server->world));
-    server->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    return server->spare_fd < 0 ? HY_LIMIT : HY_OK;
 }
 
 static hy_err server_copy_routes(hy_server *server, const hy_route *routes, size_t route_count,
@@ -222,6 +218,8 @@ static hy_err server_listen(hy_server *server, const char *host, uint16_t port, 
     freeaddrinfo(address);
     if (server->listen_fd < 0) return server_listen_err(failure, host, port, why);
     server->port = server_bound_port(server->listen_fd);
+    server->spare_fd = fcntl(server->listen_fd, F_DUPFD_CLOEXEC, 0);
+    if (server->spare_fd < 0) return HY_LIMIT;
 
     hy_err err = hy_watch_open(server->world, server->listen_fd, server_accept, server,
                                &server->listen_watch);
@@ -245,10 +243,10 @@ static hy_id server_address(const struct sockaddr_storage *address) {
 // No descriptor is left, and the client would wake us for ever. The spare one is given up to accept
 // it, so that it is at least hung up on.
 static void server_accept_and_drop(hy_server *server) {
-    close(server->spare_fd);
-    int fd = accept(server->listen_fd, NULL, NULL);
+    if (server->spare_fd >= 0) close(server->spare_fd);
+    int fd = accept4(server->listen_fd, NULL, NULL, SOCK_CLOEXEC);
     if (fd >= 0) close(fd);
-    server->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    server->spare_fd = fcntl(server->listen_fd, F_DUPFD_CLOEXEC, 0);
 }
 
 static void server_accept(void *self, uint32_t events) {
@@ -274,7 +272,8 @@ static void server_stop_listening(hy_server *server) {
     hy_watch_close(server->listen_watch); // before its descriptor, as libuv wants it
     server->listen_watch = NULL;
     if (server->listen_fd >= 0) close(server->listen_fd);
-    server->listen_fd = -1;
+    if (server->spare_fd >= 0) close(server->spare_fd); // or the port would stay taken
+    server->listen_fd = server->spare_fd = -1;
 }
 
 // ---- closing -----------------------------------------------------------------------------------
@@ -308,7 +307,6 @@ static void server_finished(hy_server *server) {
 
 static void server_free(hy_server *server) {
     server_stop_listening(server);
-    if (server->spare_fd >= 0) close(server->spare_fd);
     hy_mem_free(server->mem, server->routes, server->route_count * sizeof *server->routes);
     hy_mem_free(server->mem, server->socket_routes,
                 server->socket_route_count * sizeof *server->socket_routes);

@@ -1,4 +1,6 @@
 // server_test.c - routes, parameters, answers, records, keep-alive and the order of closing.
+//
+// What a well-behaved client may rely on; limits_test.c has the others.
 #include "net/net_suite.h"
 
 #include <hypha/schema.h>

@@ -1,4 +1,6 @@
 // static_file_test.c - files of a folder: types, tags, and paths that try to leave it.
+//
+// A secret lies beside the served folder; no way of writing a path may reach it.
 #include "net/net_suite.h"
 
 #include <stdio.h>

@@ -1,4 +1,7 @@
 // websocket_test.c - upgrades, messages, limits and goodbyes.
+//
+// The frames are made by hand, so that those no browser would send can be sent too. Whatever ends a
+// socket, `closed` comes exactly once for each that was opened.
 #include "net/net_suite.h"
 
 #include <stdio.h>
