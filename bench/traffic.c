@@ -141,7 +141,7 @@ static void traffic_draw_live(traffic *t) {
         traffic_release(t);
     } else if (o < 34 && t->waiting.count > 0) {
         traffic_complete(t);
-    } else if (o < 60 && t->confirmed.count > 64 * 24) {
+    } else if (o < 60 && t->confirmed.count > 64 * 34) {
         traffic_cancel(t);
     } else if (o < 85) {
         traffic_request_slot(t);
