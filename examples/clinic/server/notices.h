@@ -1,0 +1,17 @@
+// notices.h - tells patients, by a line in a log.
+// Example: clinic, server. Includes: base machine world host.
+//
+// A notice is an untracked action: it leaves at most once, after the commit, and a crash may lose
+// it. A real clinic would send mail here.
+#ifndef EXAMPLE_CLINIC_NOTICES_H
+#define EXAMPLE_CLINIC_NOTICES_H
+
+#include "server/service.h"
+
+// Appends to the file at `path`; before hy_host_start. Errors of hy_file_open.
+hy_err notices_open(hy_world *world, hy_host *host, const char *path, clinic_notices **out_notices,
+                    hy_why *why);
+// After the host was closed. NULL is fine; returns NULL.
+clinic_notices *notices_close(clinic_notices *notices);
+
+#endif
