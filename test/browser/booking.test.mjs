@@ -188,6 +188,15 @@ test("a week without a free time says so", async (t) => {
     await outboxEmpty(page);
 });
 
+test("a clinic that refuses says why", async (t) => {
+    const page = await openWindow(t, browser, service.url);
+    await page.route("**/api/week?*", (route) => route.fulfill({
+        status: 422, json: { error: "OUT_OF_RANGE", message: "the day is out of range" },
+    }));
+    await page.click("#next");
+    await page.locator(".notice.bad", { hasText: /the day is out of range/ }).waitFor();
+});
+
 test("a phone shows one day, turns it by swiping, and books", async (t) => {
     const page = await openWindow(t, browser, service.url, PHONE);
     const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);

@@ -182,7 +182,7 @@ function drawTitle() {
     for (const head of document.querySelectorAll("#calendar .day")) {
         head.classList.toggle("today", +head.dataset.day === today());
     }
-    byId("previous").disabled = state.week <= today();
+    byId("previous").disabled = (view.layout === "day" ? state.day : state.week) <= today();
 }
 
 // The strip of days on a phone, each with the number of times that are free.

@@ -39,6 +39,7 @@ export function prepareChoice(turned) {
     select.addEventListener("change", () => {
         state.choice.practice = Number(select.value);
         state.choice.dentist = 0;
+        state.moving = 0; // a visit stays in its practice
         keep();
         turned();
     });

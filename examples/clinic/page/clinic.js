@@ -160,7 +160,7 @@ async function start() {
     prepareControls();
     turnConnection("connecting");
     addEventListener("online", wakeFeed);
-    await loadClinic();
+    if (!await loadClinic()) return;
     restoreChoice();
     state.week = mondayOf(today());
     let live = null;

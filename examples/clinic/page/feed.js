@@ -7,7 +7,9 @@
 
 import { get, Refusal } from "./api.js";
 import { newPause, waitMs } from "./backoff.js";
+import { tell } from "./notice.js";
 import { changed, inMotion, setClock, state } from "./state.js";
+import { refusalText } from "./words.js";
 
 const POLL_MS = 4000;
 
@@ -20,23 +22,30 @@ export function wakeFeed() {
     pause.wake();
 }
 
-// Tries until it gets an answer. A refusal is thrown: asking again would not help.
+// Tries until it gets an answer. Gives null when the answer is no longer wanted, and when the
+// clinic refuses, which the patient is told: asking again would not help.
 async function patiently(path, wanted = () => true) {
     for (let attempt = 0; wanted(); attempt++) {
         try {
             return await get(path);
         } catch (error) {
-            if (error instanceof Refusal) throw error;
+            if (error instanceof Refusal) {
+                tell(refusalText(error), "bad");
+                return null;
+            }
         }
         await pause.wait(waitMs(attempt));
     }
     return null;
 }
 
+// Gives false when the clinic refuses to say what it is.
 export async function loadClinic() {
     const clinic = await patiently("/api/clinic");
+    if (!clinic) return false;
     setClock(clinic.today, clinic.now_minute);
     state.clinic = clinic;
+    return true;
 }
 
 export async function loadWeek() {
@@ -67,6 +76,7 @@ export function turnTo(week) {
 
 export async function loadVisits() {
     const answer = await patiently(`/api/mine?patient=${state.patient}`);
+    if (!answer) return;
     state.visits = new Map(answer.appointments.map((a) => [a.appointment, a]));
     changed();
 }
