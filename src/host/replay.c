@@ -1,13 +1,14 @@
 // replay.c - proving a store: every input again, every digest met.
 //
-// A commit stores what came in and what it changed; recovery uses the second, this file the first. It
-// starts from an empty state, steps every journaled input again and compares digest, chain, answer and
-// actions of each step with the journal, and at the checkpoint with the tables. When all meet, code and
-// data prove each other; the first step that does not is named, with the rows in which it differs.
+// A commit stores what came in and what it changed; recovery uses the second, this file the first.
+// It starts from an empty state, steps every journaled input again and compares digest, chain,
+// answer and actions of each step with the journal, and at the checkpoint with the tables. When all
+// meet, code and data prove each other; the first step that does not is named, with the rows in
+// which it differs.
 //
-// No host and no executor takes part: replaying has no effects. The memory of idempotency keys is kept
-// one answer long, because a journaled input was run and never a duplicate, whatever the host's limit
-// was; it is no part of the digests.
+// No host and no executor takes part: replaying has no effects. The memory of idempotency keys is
+// kept one answer long, because a journaled input was run and never a duplicate, whatever the
+// host's limit was; it is no part of the digests.
 #include "host/inside.h"
 #include "base/cleanup.h"
 #include "base/why.h"
@@ -51,10 +52,10 @@ hy_err hy_host_verify(hy_store *store, const hy_machine *machine, const hy_verif
     hy_err err = hy_machine_check(machine, why);
     if (err == HY_OK) err = replay_find(store, &run, &described, why);
     if (err == HY_OK) {
-        err = hy_state_new(mem, machine,
-                           HY_OPTIONS(hy_state, .keep_undo = true, .record_entries = true,
-                                      .answers_max = 1),
-                           &run.state, why);
+        err = hy_state_new(
+            mem, machine,
+            HY_OPTIONS(hy_state, .keep_undo = true, .record_entries = true, .answers_max = 1),
+            &run.state, why);
     }
     if (err == HY_OK) err = replay_checkpoint(&run, why);
     if (err == HY_OK) err = replay_journal(store, &run, why);
@@ -153,11 +154,12 @@ static hy_err replay_checkpoint(const replay_run *run, hy_why *why) {
                        "the tables are of entry %u, but with another digest", run->result.seq);
 }
 
-// ---- which rows differ -------------------------------------------------------------------------------
+// ---- which rows differ
+// -------------------------------------------------------------------------------
 
 typedef struct replay_row { // what one side says about one row
     uint32_t table;
-    hy_bytes key;    // wire form of a row with nothing but its key
+    hy_bytes key; // wire form of a row with nothing but its key
     const void *key_row;
     const void *row; // NULL: gone
     hy_bytes wire;
