@@ -160,8 +160,9 @@ static hy_err dentist_step_paid(hy_txn *txn, const dentist_paid *in) {
         return dentist_book(txn, request, in->cents);
     }
     request->status = DENTIST_TAKEN;
-    hy_action_emit(txn, DENTIST_DO_RELEASE, &(dentist_release){ .request = request->id });
-    return HY_OK;
+    uint64_t release =
+        hy_action_emit(txn, DENTIST_DO_RELEASE, &(dentist_release){ .request = request->id });
+    return hy_reply(txn, &(dentist_accepted){ .request = request->id, .action = release });
 }
 
 static hy_err dentist_step_cancel(hy_txn *txn, const dentist_cancel *in) {
@@ -177,12 +178,28 @@ static hy_err dentist_step_cancel(hy_txn *txn, const dentist_cancel *in) {
     return HY_OK;
 }
 
+static hy_err dentist_step_open_week(hy_txn *txn) {
+    static const uint8_t hours[][4] = {
+        { 9, 12, 14, 17 }, { 9, 12, 13, 16 }, { 9, 12, 14, 18 }, { 10, 13, 14, 17 }, { 9, 15, 0, 0 }
+    };
+    for (uint16_t day = 0; day < sizeof hours / sizeof hours[0]; day++) {
+        dentist_day_hours row = { .day = day,
+                                  .start = (uint16_t)(hours[day][0] * 60),
+                                  .end = (uint16_t)(hours[day][1] * 60),
+                                  .second_start = (uint16_t)(hours[day][2] * 60),
+                                  .second_end = (uint16_t)(hours[day][3] * 60) };
+        hy_row_insert(txn, DENTIST_DAYS, &row);
+    }
+    return HY_OK;
+}
+
 static hy_err dentist_step(hy_txn *txn, const hy_input *input) {
     switch (input->kind) {
     case DENTIST_IN_SLOT: return dentist_step_slot(txn, input->body);
     case DENTIST_IN_AUTO: return dentist_step_auto(txn, input->body);
     case DENTIST_IN_PAID: return dentist_step_paid(txn, input->body);
     case DENTIST_IN_CANCEL: return dentist_step_cancel(txn, input->body);
+    case DENTIST_IN_OPEN_WEEK: return dentist_step_open_week(txn);
     default: return HY_OK; // released: nothing more to do
     }
 }
@@ -195,21 +212,6 @@ static hy_err dentist_live_step(hy_txn *txn, const hy_input *input) {
         hy_row_get(hy_txn_view(txn), DENTIST_REQUESTS, &(dentist_request){ .id = in->request });
     if (request->status != DENTIST_CONFIRMED) hy_row_delete(txn, DENTIST_REQUESTS, request);
     return HY_OK;
-}
-
-void dentist_open_week(hy_state *state) {
-    static const uint8_t hours[][4] = {
-        { 9, 12, 14, 17 }, { 9, 12, 13, 16 }, { 9, 12, 14, 18 }, { 10, 13, 14, 17 }, { 9, 15, 0, 0 }
-    };
-    for (uint16_t day = 0; day < sizeof hours / sizeof hours[0]; day++) {
-        dentist_day_hours row = { .day = day,
-                                  .start = (uint16_t)(hours[day][0] * 60),
-                                  .end = (uint16_t)(hours[day][1] * 60),
-                                  .second_start = (uint16_t)(hours[day][2] * 60),
-                                  .second_end = (uint16_t)(hours[day][3] * 60) };
-        hy_err err = hy_state_load_row(state, DENTIST_DAYS, &row, NULL);
-        HY_ASSERT(err == HY_OK);
-    }
 }
 
 // ---- invariants ----
@@ -311,11 +313,15 @@ static const hy_input_kind dentist_inputs[] = {
     [DENTIST_IN_AUTO] = { .name = "request_auto",
                           .body = &dentist_request_auto_record,
                           .reply = &dentist_accepted_record },
-    [DENTIST_IN_PAID] = { .name = "paid", .body = &dentist_paid_record, .internal = true },
+    [DENTIST_IN_PAID] = { .name = "paid",
+                          .body = &dentist_paid_record,
+                          .reply = &dentist_accepted_record,
+                          .internal = true }, // only if too late
     [DENTIST_IN_RELEASED] = { .name = "released",
                               .body = &dentist_release_record,
                               .internal = true },
     [DENTIST_IN_CANCEL] = { .name = "cancel", .body = &dentist_cancel_record },
+    [DENTIST_IN_OPEN_WEEK] = { .name = "open_week" },
 };
 static const hy_action_kind dentist_actions[] = {
     [DENTIST_DO_PREAUTH] = { .name = "preauth",

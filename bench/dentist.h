@@ -76,9 +76,10 @@ HY_RECORD(dentist_accepted, DENTIST_ACCEPTED)
 enum {
     DENTIST_IN_SLOT,
     DENTIST_IN_AUTO,
-    DENTIST_IN_PAID,     // completion of a preauth
-    DENTIST_IN_RELEASED, // completion of a release
-    DENTIST_IN_CANCEL,   // live mix
+    DENTIST_IN_PAID,      // completion of a preauth
+    DENTIST_IN_RELEASED,  // completion of a release
+    DENTIST_IN_CANCEL,    // live mix
+    DENTIST_IN_OPEN_WEEK, // once, before everything: the opening hours
 };
 enum { DENTIST_DO_PREAUTH, DENTIST_DO_RELEASE };
 enum { DENTIST_SLOT_NOT_AVAILABLE = 1, DENTIST_NO_SLOT_FOUND, DENTIST_INVALID_REQUEST };
@@ -90,9 +91,6 @@ extern const hy_machine dentist_machine;      // with every invariant
 extern const hy_machine dentist_bare_machine; // without: the replica mode checks everything itself
 // The live mix prunes what is finished, or the state would only grow.
 extern const hy_machine dentist_live_machine;
-
-// Puts the opening hours into an empty state.
-void dentist_open_week(hy_state *state);
 
 // Do these minutes of a day lie within one stretch of opening hours?
 bool dentist_is_open(const hy_view *view, uint32_t day, uint32_t start, uint32_t end);

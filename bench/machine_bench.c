@@ -48,22 +48,23 @@ static hy_state *machine_open(const hy_machine *machine) {
     hy_err err = hy_state_new(hy_mem_system(), machine, NULL, &state, &why);
     if (err != HY_OK) fprintf(stderr, "%s: %s\n", why.place, why.text);
     bench_must(err, "a new state");
-    dentist_open_week(state);
+    hy_input open_week = { .seq = 1, .kind = DENTIST_IN_OPEN_WEEK };
+    hy_outcome outcome;
+    bench_must(hy_state_step(state, &open_week, &outcome), "opening the week");
     return state;
 }
 
-static void machine_step(hy_state *state, traffic *t, uint64_t seq) {
-    traffic_draw(t);
-    t->input.seq = seq;
+static void machine_step(hy_state *state, traffic *t, traffic_op *op, uint64_t seq) {
+    traffic_draw(t, op);
+    op->input.seq = seq;
     hy_outcome outcome;
-    hy_err err = hy_state_step(state, &t->input, &outcome);
+    hy_err err = hy_state_step(state, &op->input, &outcome);
     if (err != HY_OK && err != HY_REJECT) {
         fprintf(stderr, "operation %" PRIu64 ": %s %s\n", seq, hy_err_name(err),
                 outcome.invariant == NULL ? "" : outcome.invariant);
         exit(1);
     }
-    bool taken = t->input.kind == DENTIST_IN_PAID && outcome.action_count == 1;
-    traffic_learn(t, err, outcome.reply, taken, taken ? outcome.actions[0].id : 0);
+    traffic_learn(t, op, err, outcome.reply);
 }
 
 static void machine_demand(bool holds, const char *mode, uint64_t op) {
@@ -75,8 +76,9 @@ static void machine_demand(bool holds, const char *mode, uint64_t op) {
 static void machine_run_checked(const options *o, hy_state *state, traffic *t) {
     const hy_view *view = hy_state_view(state);
     bool replica = strcmp(o->mode, "replica") == 0, live = t->live;
+    traffic_op drawn;
     for (uint64_t op = 1; op <= o->ops; op++) {
-        machine_step(state, t, op);
+        machine_step(state, t, &drawn, op + 1);
         if (replica || (!live && op % 1000 == 0))
             machine_demand(dentist_check_all(view), o->mode, op);
     }

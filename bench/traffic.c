@@ -47,7 +47,7 @@ static traffic_waiting traffic_take_any(traffic_list *list, size_t index) {
 
 // "User<id>", "user<id>@example.com". Users are numbered in a row, so the digits are counted up in
 // place instead of being made anew.
-static void traffic_name(traffic *t, hy_text *out_name, hy_text *out_email) {
+static void traffic_name(traffic *t, traffic_op *op, hy_text *out_name, hy_text *out_email) {
     size_t at = t->digits;
     while (at > 0 && t->name[3 + at] == '9') {
         t->name[3 + at--] = '0';
@@ -61,21 +61,23 @@ static void traffic_name(traffic *t, hy_text *out_name, hy_text *out_email) {
     }
     memcpy(t->email + 4, t->name + 4, 20);
     memcpy(t->email + 4 + t->digits, "@example.com", 12);
-    *out_name = (hy_text){ (const uint8_t *)t->name, 4 + t->digits };
-    *out_email = (hy_text){ (const uint8_t *)t->email, 16 + t->digits };
+    memcpy(op->name, t->name, sizeof op->name);
+    memcpy(op->email, t->email, sizeof op->email);
+    *out_name = (hy_text){ (const uint8_t *)op->name, 4 + t->digits };
+    *out_email = (hy_text){ (const uint8_t *)op->email, 16 + t->digits };
 }
 
 // p = 0.85 as the threshold trunc(p * 2^64) of the double nearest to it.
 static const uint64_t TRAFFIC_PAYMENT_WORKS = 15679732462653118464u;
 
-static void traffic_complete(traffic *t) {
+static void traffic_complete(traffic *t, traffic_op *op) {
     size_t index = (size_t)hyi_rng_usize_in(&t->rng, 0, t->waiting.count);
     bool worked = hyi_rng_bool(&t->rng, TRAFFIC_PAYMENT_WORKS);
-    t->target = t->live ? traffic_take_any(&t->waiting, index) : traffic_take(&t->waiting, index);
-    t->body.paid = (dentist_paid){ .request = t->target.request,
-                                   .worked = worked,
-                                   .cents = dentist_cents[t->target.treatment] };
-    t->input = (hy_input){ .kind = DENTIST_IN_PAID, .action_id = t->target.action };
+    op->target = t->live ? traffic_take_any(&t->waiting, index) : traffic_take(&t->waiting, index);
+    op->body.paid = (dentist_paid){ .request = op->target.request,
+                                    .worked = worked,
+                                    .cents = dentist_cents[op->target.treatment] };
+    op->input = (hy_input){ .kind = DENTIST_IN_PAID, .action_id = op->target.action };
 }
 
 static uint16_t traffic_practice(traffic *t) {
@@ -87,84 +89,84 @@ static uint16_t traffic_time(traffic *t) {
     return (uint16_t)(hour * 60 + hyi_rng_u8_in(&t->rng, 0, 4) * 15);
 }
 
-static void traffic_request_slot(traffic *t) {
-    dentist_request_slot *in = &t->body.slot;
+static void traffic_request_slot(traffic *t, traffic_op *op) {
+    dentist_request_slot *in = &op->body.slot;
     *in = (dentist_request_slot){ .user = t->next_user++ };
     in->practice = traffic_practice(t);
     uint16_t day = (uint16_t)hyi_rng_usize_in(&t->rng, 0, 5);
     in->day_minute = (uint16_t)(day * 1440 + traffic_time(t));
     in->treatment = (uint8_t)hyi_rng_usize_in(&t->rng, 0, 4);
-    traffic_name(t, &in->name, &in->email);
-    t->target = (traffic_waiting){ .treatment = in->treatment };
-    t->input = (hy_input){ .kind = DENTIST_IN_SLOT };
+    traffic_name(t, op, &in->name, &in->email);
+    op->target = (traffic_waiting){ .treatment = in->treatment };
+    op->input = (hy_input){ .kind = DENTIST_IN_SLOT };
 }
 
-static void traffic_request_auto(traffic *t) {
-    dentist_request_auto *in = &t->body.automatic;
+static void traffic_request_auto(traffic *t, traffic_op *op) {
+    dentist_request_auto *in = &op->body.automatic;
     *in = (dentist_request_auto){ .user = t->next_user++ };
     in->practice = traffic_practice(t);
     in->days.len = (size_t)hyi_rng_usize_in(&t->rng, 1, 4);
     size_t times = (size_t)hyi_rng_usize_in(&t->rng, 1, 3);
     for (size_t i = 0; i < in->days.len; i++) {
-        t->days[i] = (uint8_t)hyi_rng_usize_in(&t->rng, 0, 5);
+        op->days[i] = (uint8_t)hyi_rng_usize_in(&t->rng, 0, 5);
     }
     for (size_t i = 0; i < times; i++) {
         uint16_t start = traffic_time(t);
         uint16_t end = (uint16_t)(start + hyi_rng_u16_in(&t->rng, 60, 240));
-        if (end / 60 < 18) t->ranges[in->ranges.len++] = (dentist_range){ start, end };
+        if (end / 60 < 18) op->ranges[in->ranges.len++] = (dentist_range){ start, end };
     }
-    if (in->ranges.len == 0) t->ranges[in->ranges.len++] = (dentist_range){ 9 * 60, 17 * 60 };
-    in->days.ptr = t->days;
-    in->ranges.ptr = t->ranges;
+    if (in->ranges.len == 0) op->ranges[in->ranges.len++] = (dentist_range){ 9 * 60, 17 * 60 };
+    in->days.ptr = op->days;
+    in->ranges.ptr = op->ranges;
     in->treatment = (uint8_t)hyi_rng_usize_in(&t->rng, 0, 4);
-    traffic_name(t, &in->name, &in->email);
-    t->target = (traffic_waiting){ .treatment = in->treatment };
-    t->input = (hy_input){ .kind = DENTIST_IN_AUTO };
+    traffic_name(t, op, &in->name, &in->email);
+    op->target = (traffic_waiting){ .treatment = in->treatment };
+    op->input = (hy_input){ .kind = DENTIST_IN_AUTO };
 }
 
-static void traffic_cancel(traffic *t) {
+static void traffic_cancel(traffic *t, traffic_op *op) {
     size_t index = (size_t)hyi_rng_usize_in(&t->rng, 0, t->confirmed.count);
-    t->target = traffic_take_any(&t->confirmed, index);
-    t->body.cancel = (dentist_cancel){ .request = t->target.request };
-    t->input = (hy_input){ .kind = DENTIST_IN_CANCEL };
+    op->target = traffic_take_any(&t->confirmed, index);
+    op->body.cancel = (dentist_cancel){ .request = op->target.request };
+    op->input = (hy_input){ .kind = DENTIST_IN_CANCEL };
 }
 
-static void traffic_release(traffic *t) {
-    t->target = t->releases.items[--t->releases.count];
-    t->body.release = (dentist_release){ .request = t->target.request };
-    t->input = (hy_input){ .kind = DENTIST_IN_RELEASED, .action_id = t->target.action };
+static void traffic_release(traffic *t, traffic_op *op) {
+    op->target = t->releases.items[--t->releases.count];
+    op->body.release = (dentist_release){ .request = op->target.request };
+    op->input = (hy_input){ .kind = DENTIST_IN_RELEASED, .action_id = op->target.action };
 }
 
-static void traffic_draw_live(traffic *t) {
+static void traffic_draw_live(traffic *t, traffic_op *op) {
     int32_t o = hyi_rng_i32_in(&t->rng, 0, 100);
     if (t->releases.count > 0) {
-        traffic_release(t);
+        traffic_release(t, op);
     } else if (o < 34 && t->waiting.count > 0) {
-        traffic_complete(t);
+        traffic_complete(t, op);
     } else if (o < 60 && t->confirmed.count > 64 * 34) {
-        traffic_cancel(t);
+        traffic_cancel(t, op);
     } else if (o < 85) {
-        traffic_request_slot(t);
+        traffic_request_slot(t, op);
     } else {
-        traffic_request_auto(t);
+        traffic_request_auto(t, op);
     }
 }
 
-void traffic_draw(traffic *t) {
+void traffic_draw(traffic *t, traffic_op *op) {
     t->ops++;
     if (t->live) {
-        traffic_draw_live(t);
+        traffic_draw_live(t, op);
     } else {
         int32_t o = hyi_rng_i32_in(&t->rng, 0, 100);
         if (o < 40 && t->waiting.count > 0) {
-            traffic_complete(t);
+            traffic_complete(t, op);
         } else if (o < 75) {
-            traffic_request_slot(t);
+            traffic_request_slot(t, op);
         } else {
-            traffic_request_auto(t);
+            traffic_request_auto(t, op);
         }
     }
-    t->input.body = &t->body;
+    op->input.body = &op->body;
 }
 
 // The reply is { 1: request, 2: action }, two varints that are never zero.
@@ -183,26 +185,22 @@ static void traffic_read_reply(hy_bytes reply, traffic_waiting *out) {
     }
 }
 
-void traffic_learn(traffic *t, hy_err err, hy_bytes reply, bool slot_taken,
-                   uint64_t release_action) {
-    uint32_t kind = t->input.kind;
+void traffic_learn(traffic *t, const traffic_op *op, hy_err err, hy_bytes reply) {
+    uint32_t kind = op->input.kind;
+    traffic_waiting target = op->target;
     t->changes += err == HY_OK;
     if (kind == DENTIST_IN_SLOT || kind == DENTIST_IN_AUTO) {
-        if (err != HY_OK) {
-            t->conflicts++;
-            return;
-        }
-        traffic_read_reply(reply, &t->target);
-        traffic_push(&t->waiting, t->target);
+        t->conflicts += err != HY_OK;
+        if (err != HY_OK) return;
+        traffic_read_reply(reply, &target);
+        traffic_push(&t->waiting, target);
     } else if (kind == DENTIST_IN_PAID) {
-        if (!t->body.paid.worked) t->payment_failures++;
-        if (!t->body.paid.worked || err != HY_OK) return;
-        if (!slot_taken) {
-            t->bookings++;
-            if (t->live) traffic_push(&t->confirmed, t->target);
-        } else if (t->live) {
-            t->target.action = release_action;
-            traffic_push(&t->releases, t->target);
-        }
+        t->payment_failures += !op->body.paid.worked;
+        if (!op->body.paid.worked || err != HY_OK) return;
+        bool taken = reply.len > 0; // by somebody faster; the money goes back
+        t->bookings += !taken;
+        if (!t->live) return;
+        if (taken) traffic_read_reply(reply, &target);
+        traffic_push(taken ? &t->releases : &t->confirmed, target);
     }
 }

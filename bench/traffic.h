@@ -29,7 +29,12 @@ typedef struct traffic {
     uint64_t next_user;
     traffic_list waiting, confirmed, releases;
     uint64_t ops, bookings, conflicts, payment_failures, changes;
-    // The operation drawn last; `input.body` points into it.
+    char name[32], email[48]; // of the last user; `digits` of the number
+    size_t digits;
+} traffic;
+
+// One operation, whole: `input.body` points into it, so it stays where it is until it is over.
+typedef struct traffic_op {
     hy_input input;
     traffic_waiting target; // of a completion or cancel
     union {
@@ -41,19 +46,16 @@ typedef struct traffic {
     } body;
     uint8_t days[TRAFFIC_DAYS_MAX];
     dentist_range ranges[TRAFFIC_RANGES_MAX];
-    char name[32], email[48]; // of the last user; `digits` of the number
-    size_t digits;
-} traffic;
+    char name[32], email[48];
+} traffic_op;
 
 void traffic_init(traffic *t, uint64_t seed, bool live);
 void traffic_deinit(traffic *t);
 
-// Draws the next operation into t->input (seq, now and random are the caller's).
-void traffic_draw(traffic *t);
+// Draws the next operation; seq, now and random of its input are the caller's.
+void traffic_draw(traffic *t, traffic_op *op);
 
-// Tells how it ended: what was drawn becomes outstanding, booked or counted. `slot_taken`: a
-// payment that worked came too late.
-void traffic_learn(traffic *t, hy_err err, hy_bytes reply, bool slot_taken,
-                   uint64_t release_action);
+// Tells how it ended: what was drawn becomes outstanding, booked or counted.
+void traffic_learn(traffic *t, const traffic_op *op, hy_err err, hy_bytes reply);
 
 #endif
