@@ -182,6 +182,7 @@ typedef struct hy_sim_faults {
     // The call with this number (counted like crash points) fails, and only that one: with an I/O error,
     // or because the disk is full. 0: none. A write that fails for want of room is never whole.
     uint64_t error_at, full_at;
+    bool fault_stays; // the calls after it fail too
     bool sync_error_drops;   // a failed sync forgets: reads show it, no later sync saves it
 } hy_sim_faults;
 HY_API void hy_sim_set_faults(hy_world *world, const hy_sim_faults *faults);

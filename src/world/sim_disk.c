@@ -58,12 +58,17 @@ static disk_fate disk_next_fate(hyi_sim *sim, const char *what, uint64_t subject
     return (disk_fate)hyi_sim_below(sim, HYI_DICE_CRASH, 3);
 }
 
+static bool disk_is_at(const hyi_sim_disk *disk, uint64_t at) {
+    return disk->calls == at || (disk->faults.fault_stays && at != 0 && disk->calls > at);
+}
+
 // What was asked to befall the call that disk_next_fate has just counted.
 static hy_err disk_fault(const hyi_sim *sim) {
     const hyi_sim_disk *disk = &sim->disk;
+    const hy_sim_faults *faults = &disk->faults;
     if (disk_down(sim)) return HY_OK;
-    if (disk->calls == disk->faults.error_at) return HY_IO;
-    return disk->calls == disk->faults.full_at ? HY_DISK_FULL : HY_OK;
+    if (disk_is_at(disk, faults->error_at)) return HY_IO;
+    return disk_is_at(disk, faults->full_at) ? HY_DISK_FULL : HY_OK;
 }
 
 static hy_err disk_outcome(hyi_sim *sim, uint64_t subject, hy_err err) {
