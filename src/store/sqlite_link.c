@@ -1,9 +1,11 @@
 // sqlite_link.c - one connection to SQLite: how it is set up, how it fails, how it is replaced.
 //
-// Settings: WAL with synchronous=FULL, so a commit is one append and one sync; automatic
-// checkpoints of SQLite off, because we choose the moment (hyi_sqlite_copy_log); locking NORMAL
-// where a person may look with the sqlite3 shell meanwhile, EXCLUSIVE where the files are the
-// world's and there is no shared memory.
+// Settings: WAL with synchronous=EXTRA, so a commit is one append and one sync. (In WAL that is
+// what FULL does too; but EXTRA also makes the removal of a rollback journal durable. Otherwise a
+// crash can bring back the journal of the very first transaction, and with it the empty file.)
+// SQLite's own checkpoints are off, because we choose the moment (hyi_sqlite_copy_log). Locking is
+// NORMAL where a person may look with the sqlite3 shell meanwhile, EXCLUSIVE where the files are
+// the world's and there is no shared memory.
 //
 // A connection is `broken` when a COMMIT failed in a way that leaves its outcome open: frames may
 // be in the log although SQLite's memory says they are not. Then nothing is done on it any more. A
@@ -231,12 +233,16 @@ static hy_err link_configure(hyi_sqlite *self, hy_why *why) {
     sqlite3_extended_result_codes(self->db, 1);
     sqlite3_busy_timeout(self->db, (int)(options->busy_timeout / HY_MS(1)));
     sqlite3_wal_hook(self->db, link_log_grew, self);
-    hy_err err = hyi_sqlite_run_text(self,
-                                     "PRAGMA temp_store=MEMORY; PRAGMA mmap_size=0;"
-                                     "PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON",
-                                     why);
-    if (err == HY_OK && self->own_files) {
+    hy_err err = HY_OK;
+    if (self->own_files) { // first: the next pragma reads, and without shared memory that fails
         err = hyi_sqlite_run_text(self, "PRAGMA locking_mode=EXCLUSIVE", why);
+    }
+    if (err == HY_OK) {
+        err = hyi_sqlite_run_text(self,
+                                  "PRAGMA synchronous=EXTRA; PRAGMA temp_store=MEMORY;"
+                                  "PRAGMA mmap_size=0; PRAGMA trusted_schema=OFF;"
+                                  "PRAGMA cell_size_check=ON",
+                                  why);
     }
     if (err == HY_OK) err = link_set(self, "cache_size=-", options->cache_bytes / 1024, why);
     return err;
@@ -294,7 +300,7 @@ static hy_err link_create(hyi_sqlite *self, hy_why *why) {
 static hy_err link_set_sync(hyi_sqlite *self, bool was_lazy, hy_why *why) {
     bool lazy = self->options.lazy_sync;
     hy_err err = hyi_sqlite_run_text(
-        self, lazy ? "PRAGMA synchronous=NORMAL" : "PRAGMA synchronous=FULL", why);
+        self, lazy ? "PRAGMA synchronous=NORMAL" : "PRAGMA synchronous=EXTRA", why);
     if (err != HY_OK || lazy == was_lazy) return err;
     return hyi_sqlite_run_text(self,
                                lazy ? "INSERT INTO hy_meta VALUES('lazy_sync', 'yes')"

@@ -220,7 +220,12 @@ hy_err hyi_vfs_init(hyi_vfs *vfs, hy_world *world) {
         .xGetLastError = vfs_last_error,
         .xCurrentTimeInt64 = vfs_time,
     };
-    return sqlite3_vfs_register(&vfs->base, 0) == SQLITE_OK ? HY_OK : HY_NOMEM;
+    if (sqlite3_vfs_register(&vfs->base, 0) != SQLITE_OK) return HY_NOMEM;
+    // SQLite's own dice (the log's salt) are one for the process and are thrown by the default VFS.
+    // In a simulation they must come from the seed, or two runs would write different bytes.
+    int dice = (int)(hy_world_random(world) & INT32_MAX) | 1;
+    if (!hy_world_is_real(world)) sqlite3_test_control(SQLITE_TESTCTRL_PRNG_SEED, dice, NULL);
+    return HY_OK;
 }
 
 void hyi_vfs_deinit(hyi_vfs *vfs) {
