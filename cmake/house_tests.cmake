@@ -24,6 +24,10 @@ if(cmd_tests)
     hy_tests(cmd ${CMAKE_SOURCE_DIR}/cmd ${HYPHA_LIBRARIES})
 endif()
 
+if(EXISTS ${CMAKE_SOURCE_DIR}/test/cmd/CMakeLists.txt) # the commands, from a shell
+    add_subdirectory(${CMAKE_SOURCE_DIR}/test/cmd ${CMAKE_BINARY_DIR}/test/cmd)
+endif()
+
 file(GLOB tidy_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tools/tidy*.c)
 if(tidy_sources)
     add_executable(tidy ${tidy_sources})
