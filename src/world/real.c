@@ -308,7 +308,9 @@ static void real_close_loop(hyi_real *real) {
     uv_close((uv_handle_t *)&real->soon, NULL);
     uv_close((uv_handle_t *)&real->alarm, NULL);
     uv_walk(&real->loop, real_forbid_open, NULL);
-    uv_run(&real->loop, UV_RUN_DEFAULT);
+    do { // a stop that was asked for while nothing ran makes the first round return at once
+        uv_run(&real->loop, UV_RUN_DEFAULT);
+    } while (uv_loop_alive(&real->loop));
     int busy = uv_loop_close(&real->loop);
     HY_ASSERT(busy == 0);
 }
