@@ -31,6 +31,13 @@ function mine() {
     return [...visits, ...asked];
 }
 
+// A visit that is being moved gives up its time: it may move into a part of it.
+function withoutMoving() {
+    const visit = state.visits.get(state.moving);
+    return [...state.taken.values()].filter((b) => !visit || b.dentist !== visit.dentist
+        || b.day !== visit.day || b.minute !== visit.minute);
+}
+
 // The days with shifts, and Monday to Friday in any case.
 function shownDays() {
     const days = Array.from({ length: 7 }, (_, i) => state.week + i);
@@ -41,6 +48,7 @@ export function currentView() {
     const dentists = shownDentists();
     const ids = new Set(dentists.map((d) => d.dentist));
     const own = mine();
+    const staying = own.filter((v) => v.appointment !== state.moving);
     const visible = state.shifts.filter((s) => ids.has(s.dentist));
     return {
         layout: narrow.matches ? "day" : "week",
@@ -48,7 +56,7 @@ export function currentView() {
         dentists,
         own,
         taken: [...state.taken.values()].filter((b) => ids.has(b.dentist)),
-        plan: planOf(state.shifts, state.taken.values(), own),
+        plan: planOf(state.shifts, withoutMoving(), staying),
         minutes: chosenTreatment().minutes,
         now: now(),
         ...visibleHours(visible),

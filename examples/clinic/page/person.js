@@ -25,14 +25,19 @@ function remembered() {
     }
 }
 
+// The clinic counts bytes of UTF-8.
+function bytes(text) {
+    return new TextEncoder().encode(text).length;
+}
+
 const CHECKS = {
     name(value) {
         if (value === "") return "Please tell us your name.";
-        return [...value].length > 80 ? "That is too long; 80 letters at most." : "";
+        return bytes(value) > 80 ? "That is too long; 80 letters at most." : "";
     },
     email(value) {
         if (value === "") return "Please give an email for the confirmation.";
-        const looksRight = /^[^\s@]+@[^\s@]+\.[^\s@]+$/.test(value) && value.length <= 120;
+        const looksRight = /^[^\s@]+@[^\s@]+\.[^\s@]+$/.test(value) && bytes(value) <= 120;
         return looksRight ? "" : "That does not look like an email, for example ada@example.org.";
     },
 };

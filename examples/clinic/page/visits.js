@@ -98,7 +98,7 @@ function newCard(visit, busy) {
         busy ? stations(visit) : null,
         busy ? providerNote() : null,
         visit.history.length > 0 ? logOf(visit, busy) : null,
-        visit.state === "confirmed" && isAhead(visit) ? buttonsOf(visit) : null);
+        isStanding(visit) && isAhead(visit) ? buttonsOf(visit) : null);
 }
 
 function dateTile(visit) {
@@ -119,13 +119,18 @@ function logOf(visit, busy) {
 }
 
 function buttonsOf(visit) {
+    const booked = visit.state === "confirmed";
     return h("div", { class: "visit-buttons" },
-        h("button", { "type": "button", "class": "quiet", "text": "Move", "data-action": "move",
-            "aria-label": `Move the visit on ${dayLong(visit.day)}`,
-            "on": { click: () => startMoving(visit) } }),
-        h("button", { "type": "button", "class": "quiet", "text": "Cancel", "data-action": "cancel",
-            "aria-label": `Cancel the visit on ${dayLong(visit.day)}`,
-            "on": { click: () => askCancel(visit) } }));
+        booked ? actionButton("Move", visit, startMoving) : null,
+        actionButton("Cancel", visit, askCancel));
+}
+
+function actionButton(text, visit, action) {
+    return h("button", {
+        "type": "button", "class": "quiet", "text": text, "data-action": text.toLowerCase(),
+        "aria-label": `${text} the visit on ${dayLong(visit.day)}`,
+        "on": { click: () => action(visit) },
+    });
 }
 
 // One visit in a dialog: what a press on one's own block opens.
@@ -140,7 +145,7 @@ export function openVisit(visit) {
         h("p", { class: "with", text: whoAndWhere(visit) }),
         stations(visit), history(visit, HISTORY_LINES),
         h("div", { class: "buttons" },
-            busy ? null : h("button", { type: "button", class: "quiet", text: "Cancel the visit",
+            h("button", { type: "button", class: "quiet", text: "Cancel the visit",
                 on: { click: act(askCancel) } }),
             busy ? null : h("button", { type: "button", class: "quiet", text: "Move it",
                 on: { click: act(startMoving) } }),
@@ -151,8 +156,8 @@ export function openVisit(visit) {
 function askCancel(visit) {
     openDialog("Cancel this visit?", [
         slotCard(visit, visit.minutes),
-        h("p", { text: `The time becomes free for others, and ${money(visit.price_cents)} `
-            + "goes back to your card." }),
+        h("p", { text: "The time becomes free for others, and whatever is held or paid of "
+            + `${money(visit.price_cents)} goes back to your card.` }),
         h("div", { class: "buttons" },
             h("button", { type: "button", class: "quiet", text: "Keep it", autofocus: true,
                 on: { click: closeDialog } }),

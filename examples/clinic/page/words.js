@@ -19,6 +19,9 @@ const REFUSALS = {
     OFF_GRID: "Visits start on the quarter-hour.",
     OUTSIDE_HOURS: "The dentist does not work at that time.",
     IN_THE_PAST: "That time has already passed.",
+    TOO_FAR_AHEAD: "That is more than a year ahead.",
+    TOO_MANY: "You have as many open visits as one patient may have.",
+    ALREADY_OVER: "That visit is over or cancelled already.",
     NOT_CONFIRMED: "Only a booked visit can be changed. Please wait for the payment to finish.",
 };
 
