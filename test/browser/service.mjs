@@ -6,7 +6,7 @@
 // With CLINIC_URL the tests use a clinic that runs already and cannot kill it.
 
 import { spawn } from "node:child_process";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
@@ -22,8 +22,9 @@ export const CAN_BEHAVE = !GIVEN_URL || Boolean(process.env.PROVIDER_URL);
 export async function openService() {
     if (GIVEN_URL) return givenService();
     const folder = await mkdtemp(path.join(tmpdir(), "clinic-browser-"));
-    const provider = await launch("clinic-provider",
-        ["--port", "0", "--ledger", path.join(folder, "ledger")], /provider: (http\S+)/);
+    const ledger = path.join(folder, "ledger");
+    const provider = await launch("clinic-provider", ["--port", "0", "--ledger", ledger],
+        /provider: (http\S+)/);
     const args = (port) => ["--port", port, "--data", folder, "--provider", provider.url,
         "--page", PAGE];
     let clinic = await launch("clinic", args("0"), /clinic: open (http\S+)/);
@@ -31,6 +32,11 @@ export async function openService() {
     return {
         url,
         ...providerCalls(provider.url),
+        // All that the provider ever did: [{event: "hold", key, ...}], the judge of what was paid.
+        async ledger() {
+            const lines = (await readFile(ledger, "utf8")).split("\n").filter(Boolean);
+            return lines.map((line) => JSON.parse(line));
+        },
         kill: () => end(clinic.process, "SIGKILL"),
         async start() {
             clinic = await launch("clinic", args(new URL(url).port), /clinic: open (http\S+)/);
@@ -47,12 +53,12 @@ function givenService() {
     return { url: GIVEN_URL, ...providerCalls(process.env.PROVIDER_URL), close() {} };
 }
 
-const NORMAL = { mode: "normal", delay_ms: 0, decline_percent: 0 };
+const NORMAL = { mode: "normal", decline_percent: 0 };
 
 function providerCalls(url) {
     return {
-        // Sets what the provider does from now on: mode normal, slow or down; delay_ms;
-        // decline_percent. What is not named becomes normal.
+        // Sets what the provider does from now on: `mode` normal, slow or down, and
+        // `decline_percent`. What is not named becomes normal.
         async behave(behaviour = {}) {
             const response = await fetch(new URL("behaviour", url), {
                 method: "POST",
@@ -60,11 +66,6 @@ function providerCalls(url) {
                 body: JSON.stringify({ ...NORMAL, ...behaviour }),
             });
             if (!response.ok) throw new Error(`the provider answered ${response.status}`);
-        },
-        // All holds that the provider has ever granted: [{key, state, ...}].
-        async holds() {
-            const response = await fetch(new URL("ledger", url));
-            return (await response.json()).holds;
         },
     };
 }
