@@ -1,0 +1,119 @@
+// judge.mjs - do the clients, the database and the provider agree? Each check is one sentence; it
+// returns the list of what contradicts it.
+
+import { execFileSync } from "node:child_process";
+import path from "node:path";
+
+export function readDatabase(folder) {
+    const rows = (sql) => {
+        const args = ["-readonly", "-json", path.join(folder, "clinic.db"), sql];
+        return JSON.parse(execFileSync("sqlite3", args, { maxBuffer: 1 << 28 }) || "[]");
+    };
+    return {
+        appointments: rows("select id, practice, dentist, day, minute, minutes, treatment, state, "
+            + "price_cents, held from appointment"),
+        bookings: rows("select practice, dentist, day, minute, minutes, appointment from booking"),
+        offices: rows("select * from office"),
+        owed: rows("select * from hy_ledger"),
+        integrity: rows("pragma integrity_check")[0].integrity_check,
+    };
+}
+
+// What the provider calls a hold ends in the appointment's number.
+function appointmentOf(hold) {
+    return Number(/^c[0-9a-f]{16}-(\d+)$/.exec(hold.key)?.[1] ?? 0);
+}
+
+function keyed(list, key) {
+    return new Map(list.map((item) => [key(item), item]));
+}
+
+export const CHECKS = {
+    "every acknowledged request is an appointment, and there is no other": ({ visits, db }) => {
+        const known = keyed(db.appointments, (a) => a.id);
+        const told = new Set(visits.map((v) => v.appointment));
+        return [
+            ...visits.filter((v) => !known.has(v.appointment)).map((v) => ["lost", v]),
+            ...db.appointments.filter((a) => !told.has(a.id)).map((a) => ["nobody asked for", a]),
+        ];
+    },
+
+    "no two requests got the same appointment": ({ visits }) => {
+        const seen = new Set();
+        return visits.filter((v) => seen.has(v.appointment) || !seen.add(v.appointment));
+    },
+
+    "every appointment is where its patient was told": ({ visits, db }) => {
+        const known = keyed(db.appointments, (a) => a.id);
+        const fields = ["practice", "dentist", "day", "minute", "treatment"];
+        return visits.filter((v) => {
+            const a = known.get(v.appointment);
+            return a && fields.some((f) => a[f] !== v[f]);
+        });
+    },
+
+    "what was cancelled is over, and only that and what was declined": ({ visits, db }) => {
+        const known = keyed(db.appointments, (a) => a.id);
+        return visits.filter((v) => {
+            const state = known.get(v.appointment)?.state;
+            const ends = v.cancelled ? ["released", "cancelled"] : ["confirmed", "declined"];
+            return !ends.includes(state);
+        }).map((v) => [known.get(v.appointment)?.state, v]);
+    },
+
+    "no slot is taken twice": ({ db }) => {
+        const sorted = [...db.bookings].sort((a, b) => a.practice - b.practice
+            || a.dentist - b.dentist || a.day - b.day || a.minute - b.minute);
+        return sorted.filter((b, i) => i > 0 && sorted[i - 1].practice === b.practice
+            && sorted[i - 1].dentist === b.dentist && sorted[i - 1].day === b.day
+            && sorted[i - 1].minute + sorted[i - 1].minutes > b.minute);
+    },
+
+    "a slot is taken by a confirmed appointment, and by each of them one": ({ db }) => {
+        const text = (b, id) => [id, b.practice, b.dentist, b.day, b.minute, b.minutes].join();
+        const taken = db.bookings.map((b) => text(b, b.appointment)).sort();
+        const wanted = db.appointments.filter((a) => a.state === "confirmed")
+            .map((a) => text(a, a.id)).sort();
+        return taken.join(";") === wanted.join(";") ? [] : [{ taken, wanted }];
+    },
+
+    "nothing is owed any more but tomorrow's routine": ({ db }) =>
+        (db.owed.length === 1 ? [] : db.owed),
+
+    "the provider has one hold for a key": ({ ledger }) => {
+        const seen = new Set();
+        return ledger.filter((h) => seen.has(h.key) || !seen.add(h.key));
+    },
+
+    "every confirmed appointment is charged once, and exactly its price": ({ db, ledger }) => {
+        const holds = keyed(ledger, appointmentOf);
+        return db.appointments.filter((a) => a.state === "confirmed").filter((a) => {
+            const hold = holds.get(a.id);
+            return hold?.state !== "captured" || hold.amount_cents !== a.price_cents
+                || (hold.captures ?? 1) !== 1;
+        }).map((a) => [a, holds.get(a.id)]);
+    },
+
+    "nobody else is charged, and no hold is left": ({ db, ledger }) => {
+        const known = keyed(db.appointments, (a) => a.id);
+        return ledger.filter((hold) => {
+            const state = known.get(appointmentOf(hold))?.state;
+            if (state === "confirmed") return false;
+            return !state || !["declined", "released"].includes(hold.state);
+        });
+    },
+
+    "the clinic's own sum of money is what it has taken": ({ db }) => {
+        const confirmed = db.appointments.filter((a) => a.state === "confirmed");
+        const sum = confirmed.reduce((cents, a) => cents + a.price_cents, 0);
+        return db.offices.length === 1 && db.offices[0].money_cents === sum
+            ? [] : [{ sum, offices: db.offices }];
+    },
+
+    "the same key still gets the same answer": ({ repeated }) =>
+        repeated.filter(({ answer, again }) => JSON.stringify(answer) !== JSON.stringify(again)),
+
+    "the file is whole": ({ db }) => (db.integrity === "ok" ? [] : [db.integrity]),
+
+    "the last clinic ended in order": ({ ended }) => (ended.code === 0 ? [] : [ended]),
+};

@@ -1,0 +1,87 @@
+// processes.mjs - the clinic and its provider as real processes that are started and killed.
+
+import { spawn } from "node:child_process";
+import path from "node:path";
+
+const BUILD = process.env.HYPHA_BUILD ?? "build/debug";
+const FOLDER = path.join(BUILD, "examples/clinic");
+const OPENING_MS = 20000;
+
+// Starts a program and resolves with {process, url, ended} once it has printed its address. With
+// `early` the caller gets the process at once instead, to kill it before it is ready.
+export function launch(name, args, early = () => {}) {
+    const child = spawn(path.join(FOLDER, name), args, { stdio: ["ignore", "pipe", "pipe"] });
+    const ended = new Promise((resolve) => {
+        child.on("exit", (code, signal) => resolve({ code, signal }));
+    });
+    early(child);
+    return new Promise((resolve, reject) => {
+        let said = "";
+        const late = setTimeout(() => {
+            child.kill("SIGKILL");
+            reject(new Error(`${name} was not ready after ${OPENING_MS} ms:\n${said}`));
+        }, OPENING_MS);
+        child.stdout.setEncoding("utf8").on("data", (chunk) => {
+            said += chunk;
+            const match = /(http:\/\/[^/\s]+)/.exec(said);
+            if (match) {
+                clearTimeout(late);
+                resolve({ process: child, url: match[1], ended });
+            }
+        });
+        child.stderr.setEncoding("utf8").on("data", (chunk) => { said += chunk; });
+        ended.then(({ code, signal }) => {
+            clearTimeout(late);
+            reject(Object.assign(new Error(`${name} ended with ${code ?? signal}:\n${said}`),
+                { code, signal, said }));
+        });
+    });
+}
+
+export function kill(child, signal = "SIGKILL") {
+    if (child.exitCode === null && child.signalCode === null) child.kill(signal);
+}
+
+// A clinic that keeps its port and its data over any number of crashes. `up` resolves while one is
+// ready to be asked.
+export function newClinic(folder, provider) {
+    let running = null;
+    let port = 0;
+    let up = Promise.resolve();
+    return {
+        get url() { return `http://127.0.0.1:${port}`; },
+        get port() { return port; },
+        up: () => up,
+        // Resolves when it is ready; `early` may kill it before: then it is started again.
+        start(early) {
+            const args = ["--port", String(port), "--data", folder, "--provider", provider];
+            up = (async () => {
+                for (let kills = early; ; kills = undefined) {
+                    try {
+                        running = await launch("clinic", args, kills);
+                        port = Number(new URL(running.url).port);
+                        return;
+                    } catch (error) {
+                        if (error.signal !== "SIGKILL" || !kills) throw error;
+                    }
+                }
+            })();
+            return up;
+        },
+        // kill -9. Whoever asks from now on waits for the next start.
+        async crash(next) {
+            const old = running;
+            up = new Promise((resolve) => { this.resume = resolve; });
+            const { resume } = this;
+            kill(old.process);
+            await old.ended;
+            await this.start(next);
+            resume();
+        },
+        async stop() {
+            kill(running.process, "SIGTERM");
+            return running.ended;
+        },
+        running: () => running?.process.exitCode === null && running.process.signalCode === null,
+    };
+}
