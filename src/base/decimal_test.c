@@ -80,6 +80,34 @@ static hy_err numerals_on_the_border_round_to_even(hy_mem *mem) {
     return HY_OK;
 }
 
+// 2^53 + 1 lies between two doubles; a digit far behind the last one that is kept must still count.
+static hy_err a_digit_far_behind_breaks_the_tie(hy_mem *mem) {
+    (void)mem;
+    char text[1002];
+    size_t len = (size_t)sprintf(text, "9007199254740993.");
+    memset(text + len, '0', sizeof text - len);
+    uint64_t bits = 0;
+    CHECK_OK(hyi_decimal_to_f64((hy_bytes){ (const uint8_t *)text, 1000 }, &bits));
+    CHECK_EQ(bits, UINT64_C(0x4340000000000000));
+    text[999] = '1';
+    CHECK_OK(hyi_decimal_to_f64((hy_bytes){ (const uint8_t *)text, 1000 }, &bits));
+    CHECK_EQ(bits, UINT64_C(0x4340000000000001));
+    return HY_OK;
+}
+
+static hy_err integers_are_exact(hy_mem *mem) {
+    (void)mem;
+    uint64_t magnitude = 0;
+    bool is_negative = true;
+    CHECK_OK(hyi_decimal_to_u64(HY_BYTES("18446744073709551615"), &magnitude, &is_negative));
+    CHECK_EQ(magnitude, UINT64_MAX);
+    CHECK(!is_negative);
+    CHECK_ERR(hyi_decimal_to_u64(HY_BYTES("18446744073709551616"), &magnitude, &is_negative),
+              HY_RANGE);
+    CHECK_ERR(hyi_decimal_to_u64(HY_BYTES("-0.5"), &magnitude, &is_negative), HY_TYPE);
+    return HY_OK;
+}
+
 // A numeral of any length and exponent, valid, with a closing NUL.
 static size_t random_numeral(uint64_t *state, char out[1200]) {
     size_t len = 0, digit_count = 1 + kit_random(state) % (kit_random(state) % 20 == 0 ? 1000 : 22);
@@ -146,5 +174,6 @@ static hy_err printed_doubles_read_back_and_none_is_shorter(hy_mem *mem) {
 }
 
 KIT_TESTS(KIT_TEST(doubles_have_one_shortest_numeral),
-          KIT_TEST(numerals_on_the_border_round_to_even), KIT_TEST(the_c_library_agrees),
-          KIT_TEST(printed_doubles_read_back_and_none_is_shorter))
+          KIT_TEST(numerals_on_the_border_round_to_even),
+          KIT_TEST(a_digit_far_behind_breaks_the_tie), KIT_TEST(integers_are_exact),
+          KIT_TEST(the_c_library_agrees), KIT_TEST(printed_doubles_read_back_and_none_is_shorter))

@@ -256,7 +256,7 @@ static size_t json_read_escape(hy_bytes input, size_t at, uint32_t *out_code_poi
     if (!json_read_hex(input, at + 2, &unit)) return 0;
     *out_code_point = unit;
     if (unit < 0xd800 || unit > 0xdfff) return 6;
-    bool has_low = unit < 0xdc00 && input.len - at >= 12 && input.ptr[at + 6] == '\\' &&
+    bool has_low = unit < 0xdc00 && input.len - at >= 8 && input.ptr[at + 6] == '\\' &&
                    input.ptr[at + 7] == 'u' && json_read_hex(input, at + 8, &low);
     if (!has_low || low < 0xdc00 || low > 0xdfff) return 0;
     *out_code_point = 0x10000 + ((unit - 0xd800) << 10) + (low - 0xdc00);

@@ -85,6 +85,7 @@ static hy_err bad_documents_are_refused_with_their_place(hy_mem *mem) {
         { "\"\\u12g4\"", "!", "line 1, column 2", "there is no such escape" },
         { "\"\\ud800\"", "!", "line 1, column 2", "there is no such escape" },
         { "\"\\udc00\\ud800\"", "!", "line 1, column 2", "there is no such escape" },
+        { "\"\\ud800\\", "!", "line 1, column 2", "there is no such escape" }, // the page ends
         { "\"\\ud800\\u0041\"", "!", "line 1, column 2", "there is no such escape" },
         { "\"a\tb\"", "!", "line 1, column 3", "control characters must be escaped" },
         { "\"\xc3\xa9\xff\"", "!", "line 1, column 3", "this is not UTF-8" },

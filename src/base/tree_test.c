@@ -243,7 +243,26 @@ static hy_err inserts_within_the_reserve_do_not_fail(hy_mem *mem) {
     return HY_OK;
 }
 
+// The most nodes that a number of inserts can need: each one hits another full leaf.
+static hy_err the_reserve_covers_a_split_for_each_insert(hy_mem *mem) {
+    enum { LEAVES = 4096, LEAF_WIDTH = 32 };
+    switched_mem switched = { .mem.resize = switched_resize, .inner = mem };
+    HY_CLEANUP(hyi_tree_deinit) hyi_tree tree = { 0 };
+    hyi_tree_init(&tree, &switched.mem, 0);
+    for (uint32_t i = 0; i < LEAVES * LEAF_WIDTH; i++)
+        CHECK_OK(hyi_tree_insert(&tree, (hyi_key){ i, 0 }, i));
+    CHECK_EQ(tree.leaves.used_count, LEAVES);
+    CHECK_OK(hyi_tree_reserve(&tree, LEAVES));
+    switched.off = true;
+    for (uint32_t i = 0; i < LEAVES; i++)
+        CHECK_OK(hyi_tree_insert(&tree, (hyi_key){ i * LEAF_WIDTH + 9, 1 }, i));
+    CHECK_EQ(tree.leaves.used_count, 2 * LEAVES);
+    CHECK(hyi_tree_holds(&tree));
+    return HY_OK;
+}
+
 KIT_TESTS(KIT_TEST_ONCE(agrees_with_its_slow_twin), KIT_TEST(an_insert_that_fails_changes_nothing),
           KIT_TEST(keys_in_order_fill_the_leaves), KIT_TEST(a_full_tree_refuses),
           KIT_TEST(an_empty_tree_has_nothing), KIT_TEST(a_cursor_turns_round_in_place),
-          KIT_TEST_ONCE(inserts_within_the_reserve_do_not_fail))
+          KIT_TEST_ONCE(inserts_within_the_reserve_do_not_fail),
+          KIT_TEST_ONCE(the_reserve_covers_a_split_for_each_insert))
