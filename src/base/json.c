@@ -49,7 +49,7 @@ hy_err hyi_json_blame(const hyi_json *json, uint64_t offset, hy_err code, const 
     return code;
 }
 
-static hy_err json_fail(hyi_json *json, size_t offset, hy_err code, const char *text) {
+static hy_err json_fail(hyi_json *json, uint64_t offset, hy_err code, const char *text) {
     json->failed = code;
     return hyi_json_blame(json, offset, code, text);
 }
