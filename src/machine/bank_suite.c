@@ -1,4 +1,8 @@
-// bank_suite.c - see the header. The misbehaviours are what the runtime must catch.
+// bank_suite.c - the bank's steps and invariants, and its misbehaviours.
+//
+// The good steps write first and refuse later wherever that is possible, because the runtime
+// promises that it may. The bad ones each break one promise of their own: a test sends them and
+// demands that the runtime notices, so every case of bank_step_misbehave has a test that names it.
 
 #include "machine/bank_suite.h"
 

@@ -1,4 +1,8 @@
-// blobs.c - see the header.
+// blobs.c - cutting, reusing and giving back.
+//
+// A free blob holds the pointer to the next free one of its class, so a class costs one pointer and
+// no blob a header: its owner knows the length. Slabs are never given back before the end; what a
+// machine once needed for names it will need again.
 
 #include "machine/blobs.h"
 

@@ -1,4 +1,9 @@
 // entry.c - a step as the journal keeps it, and back into a state without running any step.
+//
+// An entry holds both sides of a step: the input, so that the step can be run again and audited,
+// and the changed rows, so that nothing must be run to recover. Each proves the other: after the
+// rows are applied the digest must be the one that the step left. Damage is an error with a place,
+// never a guess.
 
 #include "machine/state.h"
 

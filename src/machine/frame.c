@@ -1,4 +1,7 @@
-// frame.c - entries in a row, each behind its length and CRC-32C, so that damage has a place.
+// frame.c - entries in a row, each behind its length and CRC-32C.
+//
+// The length is checked against what is there before the CRC is computed, and the CRC before
+// anybody decodes: so a flipped bit anywhere is found here, and its place is told.
 
 #include <hypha/machine.h>
 

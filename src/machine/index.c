@@ -1,4 +1,8 @@
 // index.c - linear probing at a load of at most 7/8, growth by doubling.
+//
+// An entry belongs at its tag's home or behind it, with no empty place between; erasing keeps that
+// true by moving later entries of the run back. The keys are in the rows, so growing needs no rows
+// at all: the tag says where an entry belongs in any table size.
 
 #include "machine/index.h"
 

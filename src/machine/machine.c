@@ -1,4 +1,7 @@
 // machine.c - the description: its checks, and the runtime's own tables behind the machine's.
+//
+// A description is checked once, when a state is made; everything after trusts it. What the check
+// refuses is a programmer's mistake, so the text says which line of the description to mend.
 
 #include <hypha/machine.h>
 

@@ -1,4 +1,8 @@
 // queue.c - the slow half of queue.h: making room.
+//
+// Sliding to the front is tried before growing, but only when at least half of the storage is
+// forgotten: so between two slides as many elements are pushed as were moved, and a push costs O(1)
+// on average.
 
 #include "machine/queue.h"
 

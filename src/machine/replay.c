@@ -1,4 +1,8 @@
 // replay.c - steps a journal entry's input again and holds the result against the entry.
+//
+// The proof that recovery, which only copies rows, and the machine, which computes them, agree. The
+// first difference is named by kind: the answer, the reply, the state or the actions; which rows
+// differ is the caller's to print, who has both states.
 
 #include "machine/state.h"
 

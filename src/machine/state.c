@@ -1,4 +1,7 @@
 // state.c - birth, death and the digest of a state.
+//
+// A half-made state is given back by the same free as a whole one: every part's deinit works on a
+// zeroed part. Nothing is allocated before the description has been checked.
 
 #include "machine/state.h"
 

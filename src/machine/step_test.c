@@ -1,4 +1,7 @@
 // step_test.c - a step happens whole or not at all, once, and the same every time.
+//
+// Every test runs the bank (bank_suite.h). What is refused must leave digest, chain, rows and
+// ledger as they were, to the bit; the kit repeats each test with every allocation failing in turn.
 
 #include "kit/kit.h"
 

@@ -1,4 +1,7 @@
-// undo.c - the queues' lives. What is done with them is in txn.c (logging) and revoke.c.
+// undo.c - the lives of the log's queues.
+//
+// What is done with them is elsewhere: txn.c logs, revoke.c cancels, rewinds and releases, step.c
+// collects what changed.
 
 #include "machine/undo.h"
 

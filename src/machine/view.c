@@ -1,4 +1,7 @@
 // view.c - reading rows.
+//
+// A view is the state seen through a pointer that cannot write; steps, invariants and queries all
+// read through it. Dead rows (deleted, but not yet for good) are in the indexes and invisible here.
 
 #include "machine/state.h"
 
