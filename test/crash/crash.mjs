@@ -13,7 +13,7 @@ import path from "node:path";
 import { newDice } from "./dice.mjs";
 import { CHECKS, readDatabase } from "./judge.mjs";
 import { after, client, exchange, newCounts } from "./load.mjs";
-import { kill, launch, newClinic } from "./processes.mjs";
+import { freePort, kill, launch, newClinic } from "./processes.mjs";
 
 const CRASHES = Number(process.env.CRASHES ?? 100);
 const SEED = Number(process.env.SEED ?? Math.floor(Math.random() * 1e9));
@@ -28,7 +28,7 @@ const MANNERS = [
 ];
 
 async function behave(provider, manners) {
-    const body = JSON.stringify({ delay_ms: 0, decline_percent: 10, ...manners });
+    const body = JSON.stringify({ delay_ms: 20, decline_percent: 10, ...manners });
     const headers = { "Content-Type": "application/json" };
     const response = await fetch(`${provider.url}/behaviour`, { method: "POST", headers, body });
     if (!response.ok) throw new Error(`the provider refused ${body}: ${await response.text()}`);
@@ -99,9 +99,12 @@ function report(facts, checks) {
 }
 
 async function run(folder) {
-    const provider = await launch("clinic-provider",
-        ["--port", "0", "--ledger", path.join(folder, "ledger")]);
-    const clinic = newClinic(folder, provider.url);
+    const port = await freePort();
+    const provider = await launch("clinic-provider", [
+        "--port", "0", "--ledger", path.join(folder, "provider.ledger"),
+        "--webhook", `http://127.0.0.1:${port}/webhook/payments`,
+    ]);
+    const clinic = newClinic(folder, port, provider.url);
     try {
         await clinic.start();
         const { today } = await (await fetch(`${clinic.url}/api/clinic`)).json();

@@ -89,19 +89,23 @@ export const CHECKS = {
         const holds = keyed(ledger, appointmentOf);
         return db.appointments.filter((a) => a.state === "confirmed").filter((a) => {
             const hold = holds.get(a.id);
-            return hold?.state !== "captured" || hold.amount_cents !== a.price_cents
-                || (hold.captures ?? 1) !== 1;
+            return hold?.status !== "captured" || hold.amount_cents !== a.price_cents
+                || hold.charges !== 1 || hold.refunds !== 0;
         }).map((a) => [a, holds.get(a.id)]);
     },
 
-    "nobody else is charged, and no hold is left": ({ db, ledger }) => {
+    "nobody else pays: what was charged came back, and no hold is left": ({ db, ledger }) => {
         const known = keyed(db.appointments, (a) => a.id);
         return ledger.filter((hold) => {
             const state = known.get(appointmentOf(hold))?.state;
             if (state === "confirmed") return false;
-            return !state || !["declined", "released"].includes(hold.state);
+            const over = hold.status === "declined" || hold.status === "released";
+            return !state || !over || hold.charges !== hold.refunds;
         });
     },
+
+    "no key was charged or held twice": ({ ledger }) =>
+        ledger.filter((hold) => hold.charges > 1 || hold.holds > 1 || hold.refunds > 1),
 
     "the clinic's own sum of money is what it has taken": ({ db }) => {
         const confirmed = db.appointments.filter((a) => a.state === "confirmed");

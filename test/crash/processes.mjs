@@ -1,6 +1,7 @@
 // processes.mjs - the clinic and its provider as real processes that are started and killed.
 
 import { spawn } from "node:child_process";
+import { createServer } from "node:net";
 import path from "node:path";
 
 const BUILD = process.env.HYPHA_BUILD ?? "build/debug";
@@ -42,15 +43,25 @@ export function kill(child, signal = "SIGKILL") {
     if (child.exitCode === null && child.signalCode === null) child.kill(signal);
 }
 
+// A port that is free now. The provider must know the clinic's before there is a clinic.
+export function freePort() {
+    return new Promise((resolve, reject) => {
+        const server = createServer();
+        server.on("error", reject);
+        server.listen(0, "127.0.0.1", () => {
+            const { port } = server.address();
+            server.close(() => resolve(port));
+        });
+    });
+}
+
 // A clinic that keeps its port and its data over any number of crashes. `up` resolves while one is
 // ready to be asked.
-export function newClinic(folder, provider) {
+export function newClinic(folder, port, provider) {
     let running = null;
-    let port = 0;
     let up = Promise.resolve();
     return {
-        get url() { return `http://127.0.0.1:${port}`; },
-        get port() { return port; },
+        url: `http://127.0.0.1:${port}`,
         up: () => up,
         // Resolves when it is ready; `early` may kill it before: then it is started again.
         start(early) {
@@ -59,7 +70,6 @@ export function newClinic(folder, provider) {
                 for (let kills = early; ; kills = undefined) {
                     try {
                         running = await launch("clinic", args, kills);
-                        port = Number(new URL(running.url).port);
                         return;
                     } catch (error) {
                         if (error.signal !== "SIGKILL" || !kills) throw error;

@@ -32,10 +32,12 @@ typedef struct program {
     int status;
 } program;
 
+// "clinic: <what>: <the error's words>", and on a line of its own what to do.
 static bool main_say(hy_err err, const hy_why *why, const char *what, const char *hint) {
     const char *text = why->text[0] != 0 ? why->text : hy_err_text(err);
-    (void)fprintf(stderr, "clinic: %s: %s", what, text);
-    if (why->place[0] != 0 && strstr(text, why->place) == NULL && strcmp(why->place, what) != 0) {
+    bool says_what = strstr(text, what) != NULL || strcmp(why->place, what) == 0;
+    (void)fprintf(stderr, "clinic: %s%s%s", says_what ? "" : what, says_what ? "" : ": ", text);
+    if (why->place[0] != 0 && strstr(text, why->place) == NULL && !says_what) {
         (void)fprintf(stderr, " (%s)", why->place);
     }
     (void)fprintf(stderr, "%s%s\n", hint[0] == 0 ? "" : "\nclinic: ", hint);
@@ -109,6 +111,27 @@ static void main_deinit(program *p) {
 
 // ---- opening ----
 
+static uint64_t main_size_of(hy_world *world, const char *path) {
+    hy_file *file = NULL;
+    uint64_t size = 0;
+    hy_err err = hy_file_open(world, path, HY_FILE_READ, &file, NULL);
+    if (err == HY_OK) err = hy_file_size(file, &size);
+    hy_file_close(file);
+    return err == HY_OK ? size : 0;
+}
+
+// SQLite takes an empty file for a new database. One beside a log of notifications was not new.
+static bool main_database_was_cut(program *p) {
+    hy_world *world = p->service.world;
+    if (!hy_file_exists(world, p->database) || main_size_of(world, p->database) > 0) return false;
+    if (main_size_of(world, p->notifications) == 0) return false;
+    (void)main_say(HY_CORRUPT, &(hy_why){ .text = "the file is empty, but patients were notified" },
+                   p->database,
+                   "it was cut off: restore it from a backup, or, to begin anew, remove both it "
+                   "and notifications.log");
+    return true;
+}
+
 static bool main_open_store(program *p) {
     clinic_service *s = &p->service;
     hy_why why = { 0 };
@@ -121,6 +144,7 @@ static bool main_open_store(program *p) {
     (void)snprintf(p->database, sizeof p->database, "%s/clinic.db", p->options.data);
     (void)snprintf(p->notifications, sizeof p->notifications, "%s/notifications.log",
                    p->options.data);
+    if (main_database_was_cut(p)) return false;
     err = hy_store_sqlite_open(s->world, p->database, NULL, &s->store, &why);
     if (err != HY_OK) return main_say(err, &why, p->database, main_store_hint(err));
     hy_store_recovery recovery = hy_store_recovered(s->store);
