@@ -45,7 +45,7 @@ static void room_closed(void *self, hy_socket *socket) {
         here->sockets[i] = here->sockets[--here->count];
         return;
     }
-    CHECK(!"a socket that never opened was closed");
+    kit_fail(__FILE__, __LINE__, "a socket that never opened was closed");
 }
 
 static void room_open(net_fixture *fixture, room *here, const hy_server_options *options) {
