@@ -1,6 +1,6 @@
-// hypha/host.h - machines as durable services.       Room: host. Includes: base schema machine
-// world store. Threads: everything on the world's thread; only the commit itself runs as blocking
-// work.
+// hypha/host.h - machines as durable services.                                       Room: host.
+// Includes: machine world, and through them base and schema.
+// Threads: everything on the world's thread; only the commit itself runs as blocking work.
 //
 // A host runs one machine on one store: it takes calls into a bounded queue, steps them in batches,
 // commits, and only then lets replies and actions out. While one commit is in flight the next batch
@@ -146,6 +146,18 @@ HY_API void hy_host_close(hy_host *host, void (*closed)(void *self, hy_err err),
 // What a crash does to a host: its memory is given back, nobody is told, nothing is stored. Only
 // after hy_sim_restart, when the world has forgotten everything that was under way.
 HY_API void hy_host_abandon(hy_host *host); // NULL is fine
+
+// For small programs and tools, which have nothing else to do. `open_file` makes a world and a
+// SQLite store of its own, which `finish` closes too. `call` submits and runs the world until the
+// answer is there; its reply lives until the next call. `finish` has ten seconds of patience; NULL
+// is fine.
+HY_API HY_CHECKED hy_err hy_host_open_file(const char *path, const hy_machine *machine,
+                                           hy_host **out_host, hy_why *why);
+HY_API HY_CHECKED hy_err hy_host_call(hy_host *host, hy_call *call); // call->err, or a refusal
+// The reply to the latest `call`, decoded: a struct of the kind's reply record, whose strings live
+// until the next call. HY_MISSING: there was none.
+HY_API HY_CHECKED hy_err hy_host_reply(hy_host *host, void *out_reply);
+HY_API hy_err hy_host_finish(hy_host *host);
 
 typedef struct hy_host_stats {
     uint64_t accepted, refused, duplicates, commits, commits_refused, commits_unknown, reloads;

@@ -446,6 +446,8 @@ typedef struct hy_store_driver {
     hy_err (*journal_next)(hy_journal_cursor *cursor, hy_batch *out_batch, hy_why *why); // HY_END
     void (*journal_close)(hy_journal_cursor *cursor); // NULL is fine
     void (*close)(hy_store *store);
+    // Optional: one bounded piece of `checkpoint`, a few milliseconds; *out_more: there is another.
+    hy_err (*checkpoint_slice)(hy_store *store, bool *out_more, hy_why *why);
 } hy_store_driver;
 
 struct hy_store {

@@ -38,6 +38,8 @@ hy_err hy_host_open(hy_world *world, hy_store *store, const hy_machine *machine,
     host_defaults(host, options);
     hyi_batch_init(&host->batches[0], mem);
     hyi_batch_init(&host->batches[1], mem);
+    hy_buf_init(&host->waiting_reply, mem, 0);
+    hy_arena_init(&host->waiting_arena, mem, 0);
     hyi_pending_map_init(&host->pending);
     host->executors = hy_mem_alloc_zero(mem, (machine->action_count + 1) * sizeof *host->executors);
     if (host->executors == NULL) return hy_why_set(why, HY_NOMEM, machine->name, "no memory");
@@ -101,6 +103,8 @@ void hyi_host_free(hy_host *host) {
     hy_mem *mem = host->mem;
     hy_timer_stop(host->world, &host->timer);
     hyi_pending_free_all(host);
+    hy_buf_deinit(&host->waiting_reply);
+    hy_arena_deinit(&host->waiting_arena);
     hyi_batch_deinit(host, &host->batches[0]);
     hyi_batch_deinit(host, &host->batches[1]);
     (void)hy_state_free(host->state);

@@ -145,6 +145,7 @@ typedef struct hyi_store_call {
     hy_commit commit; // append: what came out
     hy_state *state;  // load: what came out
     hy_err err;       // load, checkpoint
+    bool has_more;    // checkpoint: this was a piece of it
     bool is_done;     // the pump has to look at it
     hy_why why;
 } hyi_store_call;
@@ -198,6 +199,10 @@ struct hy_host {
     void (*closed)(void *self, hy_err err);
     void *closed_self;
     hy_err close_err;
+    hy_buf waiting_reply; // of hy_host_call
+    hy_arena waiting_arena;
+    const hy_record *waiting_record;
+    bool owns_world;      // and the store: hy_host_open_file made them
 
     hy_host_stats stats;
 };
