@@ -6,6 +6,8 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 static void handle_ok(void *self, hy_request *request) {
     (void)self;
@@ -226,6 +228,34 @@ static hy_err a_flood_of_connections_is_survived(hy_mem *mem) {
     return HY_OK;
 }
 
+// The last descriptor goes to the client; the server cannot accept it, and must not spin on it.
+static hy_err without_descriptors_others_are_served(hy_mem *mem) {
+    (void)mem;
+    net_fixture fixture;
+    limits_open(&fixture, NULL);
+    net_client served, dropped;
+    net_connect(&fixture, &served);
+    CHECK_EQ(net_ask(&served, "GET / HTTP/1.1\r\nHost: x\r\n\r\n").status, 200);
+    struct rlimit before, tight;
+    CHECK(getrlimit(RLIMIT_NOFILE, &before) == 0);
+    int lowest = dup(0);
+    CHECK(lowest >= 0 && close(lowest) == 0);
+    tight = before;
+    tight.rlim_cur = (rlim_t)lowest + 1;
+    CHECK(setrlimit(RLIMIT_NOFILE, &tight) == 0);
+    for (int i = 0; i < 3; i++) {
+        net_connect(&fixture, &dropped);
+        CHECK_EQ(dropped.fd, lowest);
+        net_wait_end(&dropped);
+        net_disconnect(&dropped);
+        CHECK_EQ(net_ask(&served, "GET / HTTP/1.1\r\nHost: x\r\n\r\n").status, 200);
+    }
+    CHECK(setrlimit(RLIMIT_NOFILE, &before) == 0);
+    net_disconnect(&served);
+    net_close(&fixture);
+    return HY_OK;
+}
+
 static hy_err too_many_requests_are_told_when(hy_mem *mem) {
     (void)mem;
     net_fixture fixture;
@@ -290,4 +320,5 @@ KIT_TESTS(KIT_TEST_ONCE(malformed_heads_are_refused), KIT_TEST_ONCE(large_heads_
           KIT_TEST_ONCE(idle_connections_end_silently),
           KIT_TEST_ONCE(too_many_connections_are_told),
           KIT_TEST_ONCE(a_flood_of_connections_is_survived),
+          KIT_TEST_ONCE(without_descriptors_others_are_served),
           KIT_TEST_ONCE(too_many_requests_are_told_when), KIT_TEST_ONCE(garbage_never_harms))
