@@ -68,3 +68,8 @@ foreach(file IN LISTS benches)
     hy_program(${name} bench ${file} ${bench_shared})
     add_dependencies(benches ${name})
 endforeach()
+if(HYPHA_TESTS AND TARGET machine_bench)
+    add_test(NAME bench/golden_vectors
+             COMMAND ${CMAKE_SOURCE_DIR}/test/bench/golden_vectors $<TARGET_FILE:machine_bench>)
+    set_tests_properties(bench/golden_vectors PROPERTIES LABELS bench TIMEOUT 300)
+endif()
