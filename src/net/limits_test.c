@@ -167,7 +167,7 @@ static hy_err slow_requests_time_out(hy_mem *mem) {
 static hy_err idle_connections_end_silently(hy_mem *mem) {
     (void)mem;
     net_fixture fixture;
-    limits_open(&fixture, HY_OPTIONS(hy_server, .idle_max_ns = HY_MS(30)));
+    limits_open(&fixture, HY_OPTIONS(hy_server, .idle_max_ns = HY_MS(200)));
     net_client silent, used;
     net_connect(&fixture, &silent);
     net_connect(&fixture, &used);
@@ -259,12 +259,10 @@ static hy_err without_descriptors_others_are_served(hy_mem *mem) {
 static hy_err too_many_requests_are_told_when(hy_mem *mem) {
     (void)mem;
     net_fixture fixture;
-    limits_open(&fixture, HY_OPTIONS(hy_server, .requests_per_second_max = 5));
+    limits_open(&fixture, HY_OPTIONS(hy_server, .requests_per_second_max = 1));
     net_client client;
     net_connect(&fixture, &client);
-    for (int i = 0; i < 5; i++) {
-        CHECK_EQ(net_ask(&client, "GET / HTTP/1.1\r\nHost: x\r\n\r\n").status, 200);
-    }
+    CHECK_EQ(net_ask(&client, "GET / HTTP/1.1\r\nHost: x\r\n\r\n").status, 200);
     net_answer answer = net_ask(&client, "GET / HTTP/1.1\r\nHost: x\r\n\r\n");
     CHECK_EQ(answer.status, 429);
     CHECK_TEXT(net_header(&answer, "retry-after"), "1");

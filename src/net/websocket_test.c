@@ -214,7 +214,7 @@ static hy_err the_silent_are_pinged_and_cut(hy_mem *mem) {
     (void)mem;
     net_fixture fixture;
     room here;
-    room_open(&fixture, &here, HY_OPTIONS(hy_server, .idle_max_ns = HY_MS(80)));
+    room_open(&fixture, &here, HY_OPTIONS(hy_server, .idle_max_ns = HY_MS(300)));
     net_client ann;
     net_connect(&fixture, &ann);
     net_upgrade(&ann, "/live/1");
@@ -240,7 +240,7 @@ static hy_err a_graceful_stop_says_1001(hy_mem *mem) {
     net_connect(&fixture, &rude);
     net_upgrade(&polite, "/live/1");
     net_upgrade(&rude, "/live/1"); // never answers the close frame
-    net_close_begin(&fixture, HY_MS(100));
+    net_close_begin(&fixture, HY_MS(500));
     net_frame frame = net_wait_frame(&polite);
     CHECK_EQ(close_code(&frame), 1001);
     net_send_frame(&polite, 0x88, HY_BYTES("\x03\xe9"));
