@@ -22,6 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -105,6 +106,7 @@ static http_bench_peer http_bench_start(bool is_ours) {
     if (peer.process < 0) http_bench_die("fork");
     if (peer.process == 0) {
         close(ends[0]);
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL); // however this process ends
         if (is_ours) http_bench_serve(ends[1]);
         dup2(ends[1], STDOUT_FILENO);
         execlp("node", "node", "-e", http_bench_node, (char *)NULL);
