@@ -131,7 +131,10 @@ static void *txn_claim(hy_txn *txn, uint32_t table, hyi_key key, uint32_t *out_s
     }
     txn_unlog(txn->state);
     if (err == HY_EXISTS && !hyi_rows_is_live(rows, *out_slot)) {
-        return hyi_txn_touch(txn, table, *out_slot);
+        // Whether the dead row is still there depends on when deletes became durable; so the limit
+        // counts here too, or a replay could refuse what was once accepted.
+        if (rows->count < rows->rows_max) return hyi_txn_touch(txn, table, *out_slot);
+        err = HY_LIMIT;
     }
     hyi_txn_fail(txn, err);
     return NULL;
