@@ -195,14 +195,30 @@ hy_err hy_state_loaded(hy_state *state, uint64_t seq, uint64_t digest, uint64_t 
     return HY_OK;
 }
 
+// Rows that went make room before others come: the step may have done it in that order, and the
+// table may be full.
+static hy_err entry_apply(hy_state *state, const hy_entry *entry, hy_why *why) {
+    if (entry->seq <= state->seq) {
+        return hyi_why_fmt(why, HY_CORRUPT, "journal", "entry %u comes after entry %u", entry->seq,
+                           state->seq);
+    }
+    hy_err err = HY_OK;
+    for (size_t i = 0; err == HY_OK && i < 2 * entry->changes.len; i++) {
+        const hy_entry_change *change = &entry->changes.ptr[i % entry->changes.len];
+        if (change->gone == (i < entry->changes.len)) err = entry_apply_change(state, change, why);
+    }
+    return err;
+}
+
 hy_err hy_state_load_entry(hy_state *state, hy_bytes bytes, hy_why *why) {
     HY_ASSERT(state->undo.steps.count == 0);
     hy_arena_reset(&state->arena);
+    state->arena.bytes_max = 0; // decoded rows may be larger than what the step wrote of them
     hy_entry entry;
     hy_err err = hy_entry_decode(bytes, &state->arena, &entry, why);
-    for (size_t i = 0; err == HY_OK && i < entry.changes.len; i++) {
-        err = entry_apply_change(state, &entry.changes.ptr[i], why);
-    }
+    if (err == HY_OK) err = entry_apply(state, &entry, why);
+    hy_arena_reset(&state->arena);
+    state->arena.bytes_max = state->options.step_bytes_max;
     if (err != HY_OK) return err;
     if (entry.digest != state->digest) {
         return hyi_why_fmt(why, HY_CORRUPT, "journal",

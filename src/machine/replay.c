@@ -46,6 +46,10 @@ static hy_err replay_compare(const hy_state *state, const hy_entry *entry,
 }
 
 hy_err hy_state_replay(hy_state *state, const hy_entry *entry, hy_why *why) {
+    if (entry->seq <= state->seq) {
+        return hyi_why_fmt(why, HY_CORRUPT, "seq", "entry %u comes after entry %u", entry->seq,
+                           state->seq);
+    }
     hy_arena arena;
     hy_arena_init(&arena, state->mem, 0);
     hy_input input = { .seq = entry->seq,
