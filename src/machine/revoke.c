@@ -49,6 +49,16 @@ hy_err hyi_undo_collect(hy_state *state) {
     return HY_OK;
 }
 
+// A row was deleted, the delete was released while a later step used the row again, and now that
+// step is undone: nobody else will take the dead row away.
+static bool revoke_is_dead_for_good(const hy_state *state, uint64_t mark) {
+    if ((mark & HYI_MARK_LIVE) != 0) return false;
+    const hyi_queue *steps = &state->undo.steps;
+    if (steps->count == 0) return true;
+    const hyi_undo_step *oldest = hyi_queue_at(steps, steps->front);
+    return mark >> 1 < oldest->step;
+}
+
 static void revoke_entry(hy_state *state, const hyi_undo_entry *entry) {
     hyi_rows *rows = state->tables[entry->table];
     hyi_rows_open(rows, entry->slot);
@@ -60,6 +70,10 @@ static void revoke_entry(hy_state *state, const hyi_undo_entry *entry) {
     memcpy(hyi_rows_row(rows, entry->slot), hyi_undo_old_row(&state->undo, entry),
            rows->layout.row_size);
     hyi_rows_set_mark(rows, entry->slot, entry->old_mark);
+    if (revoke_is_dead_for_good(state, entry->old_mark)) {
+        hyi_rows_drop(rows, entry->slot);
+        return;
+    }
     hyi_rows_seal(rows, entry->slot);
 }
 
@@ -101,7 +115,8 @@ void hy_state_rewind(hy_state *state, uint64_t seq) {
         state->digest = step.digest_before;
         state->chain = step.chain_before;
     }
-    state->change_count = 0; // whatever the last step changed, it did not
+    HY_ASSERT(state->seq <= seq); // what was released cannot be undone
+    state->change_count = 0;      // whatever the last step changed, it did not
 }
 
 // The step's deletes become final, unless a later step has touched the row again.
