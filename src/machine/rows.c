@@ -107,6 +107,14 @@ static hy_err rows_take_slot(hyi_rows *rows, uint32_t *out_slot) {
     return HY_OK;
 }
 
+// As if the slot had never been taken: its page may hold rows that are being written, and must not
+// be protected.
+static void rows_untake_slot(hyi_rows *rows, uint32_t slot, uint32_t old_free_slot) {
+    if (old_free_slot == HYI_NO_SLOT) rows->slot_count--;
+    rows->free_slot = old_free_slot;
+    HY_ASSERT(slot == (old_free_slot == HYI_NO_SLOT ? rows->slot_count : old_free_slot));
+}
+
 static void rows_give_slot(hyi_rows *rows, uint32_t slot) {
     hyi_rows_open(rows, slot);
     memcpy(hyi_rows_row(rows, slot), &rows->free_slot, sizeof rows->free_slot);
@@ -126,7 +134,7 @@ static hy_err rows_add_hashed(hyi_rows *rows, hyi_key key, uint32_t *out_slot) {
 }
 
 static hy_err rows_add_ordered(hyi_rows *rows, hyi_key key, uint32_t *out_slot) {
-    uint32_t slot = HYI_NO_SLOT;
+    uint32_t slot = HYI_NO_SLOT, free_slot = rows->free_slot;
     hy_err err = rows_take_slot(rows, &slot);
     if (err != HY_OK) return err;
     err = hyi_tree_insert(&rows->tree, key, slot); // one search; that the key is new is the rule
@@ -138,7 +146,7 @@ static hy_err rows_add_ordered(hyi_rows *rows, hyi_key key, uint32_t *out_slot) 
         HY_ASSERT(hyi_tree_erase(&rows->tree, key, NULL));
         err = HY_LIMIT;
     }
-    rows_give_slot(rows, slot);
+    rows_untake_slot(rows, slot, free_slot);
     if (err == HY_EXISTS) *out_slot = hyi_tree_get(&rows->tree, key);
     return err;
 }
