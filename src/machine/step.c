@@ -37,7 +37,11 @@ static hy_err step_check_completion(const hy_state *state, const hy_input *input
         bool existed = counter != NULL && input->action_id > 0 && input->action_id < counter->next;
         return existed ? HY_ALREADY_DONE : HY_NOT_FOUND;
     }
-    uint32_t expected = row->due != 0 ? row->kind : state->machine->actions[row->kind].completion;
+    uint32_t expected = row->kind;
+    if (row->due == 0) {
+        if (row->kind >= state->machine->action_count) return HY_UNKNOWN_KIND; // stored by another
+        expected = state->machine->actions[row->kind].completion;
+    }
     return expected == input->kind ? HY_OK : HY_UNKNOWN_KIND;
 }
 
@@ -74,7 +78,9 @@ static hy_err step_attempt(hy_state *state, const hy_input *input) {
     state->stepping = true;
     hy_err err = state->machine->step(&state->txn, input);
     state->stepping = false;
-    return state->txn.failed != HY_OK ? state->txn.failed : err;
+    if (state->txn.failed != HY_OK) err = state->txn.failed;
+    if (err != HY_REJECT) state->txn.rejection = 0; // it thought of a no, and thought better of it
+    return err;
 }
 
 // Everything by which two runs of one step could differ.
