@@ -60,8 +60,17 @@ uint64_t hy_action_at(hy_txn *txn, uint32_t input_kind, hy_ns due, const void *b
         txn, (hy_action){ .kind = input_kind, .due = when, .tracked = true, .body = bytes });
 }
 
+// What this very step emitted is taken back as a whole: nothing may be done that the ledger does
+// not know.
 bool hy_action_cancel(hy_txn *txn, uint64_t action_id) {
-    return hy_row_delete(txn, HY_LEDGER, &(hy_ledger_row){ .id = action_id });
+    hy_state *state = txn->state;
+    if (!hy_row_delete(txn, HY_LEDGER, &(hy_ledger_row){ .id = action_id })) return false;
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < state->action_count; i++) {
+        if (state->actions[i].id != action_id) state->actions[kept++] = state->actions[i];
+    }
+    state->action_count = kept;
+    return true;
 }
 
 bool hy_action_is_pending(const hy_view *view, uint64_t action_id) {
