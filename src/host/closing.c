@@ -7,6 +7,7 @@
 #include "host/inside.h"
 
 static void closing_expire(hy_host *host);
+static void closing_forsake_flight(hy_host *host);
 static void closing_cancel_attempts(hy_host *host);
 
 void hy_host_close(hy_host *host, void (*closed)(void *self, hy_err err), void *self,
@@ -24,6 +25,7 @@ bool hyi_closing_advance(hy_host *host) {
     if (host->closing == HYI_OPEN) return false;
     const bool is_late = hy_world_now(host->world) >= host->close_deadline;
     if (host->closing == HYI_DRAINING && is_late) closing_expire(host);
+    if (host->closing == HYI_EXPIRED) closing_forsake_flight(host);
     const bool is_quiet = host->queue.count == 0 && hyi_batch_is_empty(host->building) &&
                           host->flight == NULL && host->looks.first == NULL &&
                           host->store_call.op == HYI_STORE_FREE;
@@ -52,14 +54,19 @@ static void closing_expire(hy_host *host) {
         hy_state_rewind(host->state, kept != NULL ? kept->last_seq : host->stats.durable_seq);
         hyi_pipeline_refuse(host, host->building, HY_CLOSED);
     }
-    const bool is_stuck = host->flight != NULL && host->store_call.op == HYI_STORE_FREE;
-    if (is_stuck) {
-        hyi_batch *flight = host->flight;
-        const hy_err err = host->is_uncertain ? HY_OUTCOME_UNKNOWN : HY_CLOSED;
-        host->flight = NULL;
-        hyi_pipeline_refuse(host, flight, err);
-    }
     closing_cancel_attempts(host);
+}
+
+// A batch that no store call works on any more: its append could not start, or nobody could find
+// out what became of it. The latter is what its calls are told.
+static void closing_forsake_flight(hy_host *host) {
+    if (host->flight == NULL || host->store_call.op != HYI_STORE_FREE) return;
+    hyi_batch *flight = host->flight;
+    const hy_err err = host->is_uncertain ? HY_OUTCOME_UNKNOWN : HY_CLOSED;
+    host->flight = NULL;
+    host->is_uncertain = false;
+    host->store_retry_at = HY_NEVER;
+    hyi_pipeline_refuse(host, flight, err);
 }
 
 static void closing_cancel_attempts(hy_host *host) {

@@ -43,6 +43,9 @@ hy_err hy_host_open(hy_world *world, hy_store *store, const hy_machine *machine,
     hyi_pending_map_init(&host->pending);
     host->executors = hy_mem_alloc_zero(mem, (machine->action_count + 1) * sizeof *host->executors);
     if (host->executors == NULL) return hy_why_set(why, HY_NOMEM, machine->name, "no memory");
+    err = hy_timer_at(world, &host->timer, HY_NEVER); // the world has room for it from now on
+    if (err != HY_OK) return hy_why_set(why, err, machine->name, "no memory for a timer");
+    hy_timer_stop(world, &host->timer);
     err = host_load(host, why);
     if (err != HY_OK) return err;
     *out_host = host;

@@ -22,6 +22,7 @@ static void pipeline_append_done(hy_host *host);
 static void pipeline_checkpoint(hy_host *host);
 static void pipeline_observe(hy_host *host, const hyi_batch *batch);
 static void store_run(hy_work *work);
+static hy_err store_checkpoint(hyi_store_call *call);
 static void store_done(hy_work *work);
 
 #define STORE_RETRY_NS HY_MS(1)
@@ -245,10 +246,19 @@ static void store_run(hy_work *work) {
     case HYI_APPEND:
         call->commit = store->driver->append(store, &call->batch, 1, &call->why);
         break;
-    case HYI_CHECKPOINT: call->err = store->driver->checkpoint(store, &call->why); break;
+    case HYI_CHECKPOINT: call->err = store_checkpoint(call); break;
     case HYI_LOAD: hyi_reload_run(call); break;
     case HYI_STORE_FREE: HY_ASSERT(false);
     }
+}
+
+// A piece at a time where the driver offers that, so that a call that comes now waits only briefly.
+static hy_err store_checkpoint(hyi_store_call *call) {
+    hy_store *store = call->host->store;
+    if (store->driver->checkpoint_slice == NULL) {
+        return store->driver->checkpoint(store, &call->why);
+    }
+    return store->driver->checkpoint_slice(store, &call->has_more, &call->why);
 }
 
 static void store_done(hy_work *work) {
@@ -271,6 +281,7 @@ static void pipeline_store_done(hy_host *host) {
     case HYI_LOAD: hyi_reload_done(host); break;
     case HYI_CHECKPOINT:
         // A failed one loses nothing: the journal has it all. The next commit asks again.
+        if (call->err == HY_OK && call->has_more) break; // still dirty: go on unless a call comes
         host->dirty_at = HY_NEVER;
         if (call->err == HY_OK) {
             host->stats.checkpoints++;

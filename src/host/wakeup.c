@@ -2,8 +2,12 @@
 //
 // Deadlines, retries, idle checkpoints and the close deadline are points on the monotonic clock;
 // the ledger's timers are points on the wall clock, which people and NTP move. So the host never
-// sleeps past a second while the ledger holds a timer: then it looks at the wall again. The world's
-// timer is moved only to an earlier time; waking early costs one look and nothing else.
+// sleeps past a second while the ledger holds a timer: then it looks at the wall again.
+//
+// The world's timer is moved only to an earlier time; waking early costs one look and nothing else.
+// Starting it can fail for want of memory, though hy_host_open has made the world find room for it
+// once: then it is tried again whenever something else wakes the host. Asking without a pause would
+// keep the loop busy just when the machine is in trouble.
 #include "host/inside.h"
 
 #define WAKEUP_WALL_NS HY_SECONDS(1)
@@ -44,8 +48,7 @@ void hyi_wakeup_arm(hy_host *host) {
     if (next >= host->armed_at) return;
     host->armed_at = next;
     if (hy_timer_at(host->world, &host->timer, next) == HY_OK) return;
-    host->armed_at = HY_NEVER; // no memory: a post needs none, and looks again
-    hyi_host_pump_soon(host);
+    host->armed_at = HY_NEVER;
 }
 
 // The timer's input is built from its ledger row.
