@@ -51,29 +51,46 @@ static bool machine_name_is_plain(const char *name) {
     return true;
 }
 
+// Names stand for things in stores, schemas and URLs: two of a kind may not share one.
+static hy_err machine_refuse_twins(const char *what, const char *name, const char *other,
+                                   hy_why *why) {
+    if (!hy_bytes_equal(hy_bytes_of(name), hy_bytes_of(other))) return HY_OK;
+    return hyi_why_fmt(why, HY_SCHEMA, name, "two %s have the name %s", what, name);
+}
+
+static hy_err machine_check_table(const hy_table *table, hy_why *why) {
+    if (table->name[0] == 'h' && table->name[1] == 'y' && table->name[2] == '_') {
+        return hy_why_set(why, HY_SCHEMA, table->name,
+                          "names that begin with hy_ are the runtime's");
+    }
+    if (table->row == NULL) {
+        return hy_why_set(why, HY_SCHEMA, table->name, "a table needs the record of its rows");
+    }
+    hyi_layout layout;
+    hy_err err = hy_record_check(table->row, why);
+    return err == HY_OK ? hyi_layout_make(table, &layout, why) : err;
+}
+
 static hy_err machine_check_tables(const hy_machine *machine, hy_why *why) {
     if (machine->table_count > HY_TABLES_MAX) {
         return hy_why_set(why, HY_SCHEMA, machine->name, "a machine has at most 64 tables");
     }
     for (uint32_t i = 0; i < machine->table_count; i++) {
         const hy_table *table = &machine->tables[i];
-        if (!machine_name_is_plain(table->name) || hy_bytes_of(table->name).len < 1) {
+        if (!machine_name_is_plain(table->name)) {
             return hyi_why_fmt(why, HY_SCHEMA, machine->name,
                                "table %u needs a name of small letters, digits and _", (uint64_t)i);
         }
-        if (table->name[0] == 'h' && table->name[1] == 'y' && table->name[2] == '_') {
-            return hy_why_set(why, HY_SCHEMA, table->name,
-                              "names that begin with hy_ are the runtime's");
+        hy_err err = machine_check_table(table, why);
+        for (uint32_t j = 0; j < i && err == HY_OK; j++) {
+            err = machine_refuse_twins("tables", table->name, machine->tables[j].name, why);
         }
-        hyi_layout layout;
-        hy_err err = hy_record_check(table->row, why);
-        if (err == HY_OK) err = hyi_layout_make(table, &layout, why);
         if (err != HY_OK) return err;
     }
     return HY_OK;
 }
 
-static hy_err machine_check_kinds(const hy_machine *machine, hy_why *why) {
+static hy_err machine_check_inputs(const hy_machine *machine, hy_why *why) {
     for (uint32_t i = 0; i < machine->input_count; i++) {
         const hy_input_kind *kind = &machine->inputs[i];
         if (!machine_name_is_plain(kind->name)) {
@@ -82,8 +99,15 @@ static hy_err machine_check_kinds(const hy_machine *machine, hy_why *why) {
         }
         hy_err err = kind->body == NULL ? HY_OK : hy_record_check(kind->body, why);
         if (err == HY_OK && kind->reply != NULL) err = hy_record_check(kind->reply, why);
+        for (uint32_t j = 0; j < i && err == HY_OK; j++) {
+            err = machine_refuse_twins("input kinds", kind->name, machine->inputs[j].name, why);
+        }
         if (err != HY_OK) return err;
     }
+    return HY_OK;
+}
+
+static hy_err machine_check_actions(const hy_machine *machine, hy_why *why) {
     for (uint32_t i = 0; i < machine->action_count; i++) {
         const hy_action_kind *kind = &machine->actions[i];
         if (!machine_name_is_plain(kind->name)) {
@@ -97,6 +121,36 @@ static hy_err machine_check_kinds(const hy_machine *machine, hy_why *why) {
                               "a tracked action names an internal input kind as its completion");
         }
         hy_err err = kind->body == NULL ? HY_OK : hy_record_check(kind->body, why);
+        for (uint32_t j = 0; j < i && err == HY_OK; j++) {
+            err = machine_refuse_twins("action kinds", kind->name, machine->actions[j].name, why);
+        }
+        if (err != HY_OK) return err;
+    }
+    return HY_OK;
+}
+
+static hy_err machine_check_rejections(const hy_machine *machine, hy_why *why) {
+    for (uint32_t i = 1; i < machine->rejection_count; i++) {
+        const hy_rejection *rejection = &machine->rejections[i];
+        if (rejection->name == NULL || rejection->name[0] == 0 || rejection->text == NULL) {
+            return hyi_why_fmt(why, HY_SCHEMA, machine->name,
+                               "rejection %u needs a name and a text", (uint64_t)i);
+        }
+    }
+    return HY_OK;
+}
+
+static hy_err machine_check_migrations(const hy_machine *machine, hy_why *why) {
+    for (uint32_t i = 0; i < machine->migration_count; i++) {
+        const hy_migration *one = &machine->migrations[i];
+        bool whole = one->table < machine->table_count && one->from != NULL && one->migrate != NULL;
+        if (!whole || one->from_version == 0 || one->from_version >= machine->version) {
+            return hyi_why_fmt(why, HY_SCHEMA, machine->name,
+                               "migration %u lacks a table, an older version, the record of that "
+                               "version, or its function",
+                               (uint64_t)i);
+        }
+        hy_err err = hy_record_check(one->from, why);
         if (err != HY_OK) return err;
     }
     return HY_OK;
@@ -126,6 +180,10 @@ static hy_err machine_check_invariants(const hy_machine *machine, hy_why *why) {
     for (uint32_t i = 0; i < machine->invariant_count; i++) {
         const hy_invariant *invariant = &machine->invariants[i];
         bool policy = invariant->policy >= HY_VETO && invariant->policy <= HY_REPORT;
+        if (invariant->name == NULL) {
+            return hyi_why_fmt(why, HY_SCHEMA, machine->name, "invariant %u needs a name",
+                               (uint64_t)i);
+        }
         if (!policy || !machine_invariant_is_whole(machine, invariant)) {
             return hy_why_set(why, HY_SCHEMA, invariant->name,
                               "the invariant lacks a policy, a table, or the function of its kind");
@@ -143,7 +201,10 @@ hy_err hy_machine_check(const hy_machine *machine, hy_why *why) {
                           "a machine needs a step and a version from 1");
     }
     hy_err err = machine_check_tables(machine, why);
-    if (err == HY_OK) err = machine_check_kinds(machine, why);
+    if (err == HY_OK) err = machine_check_inputs(machine, why);
+    if (err == HY_OK) err = machine_check_actions(machine, why);
+    if (err == HY_OK) err = machine_check_rejections(machine, why);
+    if (err == HY_OK) err = machine_check_migrations(machine, why);
     if (err == HY_OK) err = machine_check_invariants(machine, why);
     return err;
 }
