@@ -186,6 +186,7 @@ typedef struct hy_cursor {
     uint32_t table;
     uint32_t index;
     void *place;
+    uint32_t writes; // to the table before: paranoid builds notice a cursor that outlived one
 } hy_cursor;
 HY_API hy_cursor hy_cursor_at(const hy_view *view, uint32_t table, const void *key_row);
 HY_API const void *hy_cursor_next(hy_cursor *cursor); // or NULL at the end

@@ -26,6 +26,7 @@ hy_err hyi_rows_init(hyi_rows *rows, hyi_blobs *blobs, hy_guard *guard, const hy
     while (((size_t)rows->stride << (rows->slab_shift + 1)) <= ROWS_SLAB_BYTES) {
         rows->slab_shift++;
     }
+    rows->slab_mask = (1u << rows->slab_shift) - 1;
     hyi_tree_init(&rows->tree, mem, 0);
     rows->index = (hyi_index){ .mem = mem };
     return HY_OK;
@@ -58,16 +59,29 @@ void hyi_rows_deinit(hyi_rows *rows) {
     *rows = (hyi_rows){ 0 };
 }
 
+// Apart from the other keys: the loop then fits the registers.
+static uint32_t rows_find_number(const hyi_rows *rows, uint64_t number, uint32_t tag) {
+    uint32_t place = tag & (rows->index.capacity - 1), slot;
+    do {
+        slot = hyi_index_next(&rows->index, tag, &place);
+    } while (slot != HYI_NO_SLOT &&
+             hyi_layout_number(&rows->layout, hyi_rows_row(rows, slot)) != number);
+    return slot;
+}
+
+static uint32_t rows_find_parts(const hyi_rows *rows, hyi_key key, uint32_t tag) {
+    uint32_t place = tag & (rows->index.capacity - 1), slot;
+    do {
+        slot = hyi_index_next(&rows->index, tag, &place);
+    } while (slot != HYI_NO_SLOT &&
+             !hyi_key_equal(hyi_layout_key(&rows->layout, hyi_rows_row(rows, slot)), key));
+    return slot;
+}
+
 static inline uint32_t rows_find_hashed(const hyi_rows *rows, hyi_key key, uint32_t tag) {
     if (rows->index.capacity == 0) return HYI_NO_SLOT;
-    uint32_t place = tag & (rows->index.capacity - 1);
-    uint32_t slot = hyi_index_next(&rows->index, tag, &place);
-    while (slot != UINT32_MAX) {
-        if (hyi_key_equal(hyi_layout_key(&rows->layout, hyi_rows_row(rows, slot)), key))
-            return slot;
-        slot = hyi_index_next(&rows->index, tag, &place);
-    }
-    return HYI_NO_SLOT;
+    return rows->layout.key_form == HYI_KEY_NUMBER ? rows_find_number(rows, key.lo, tag)
+                                                   : rows_find_parts(rows, key, tag);
 }
 
 uint32_t hyi_rows_find(const hyi_rows *rows, hyi_key key) {
@@ -158,6 +172,7 @@ hy_err hyi_rows_add(hyi_rows *rows, hyi_key key, uint32_t *out_slot) {
 
 void hyi_rows_drop(hyi_rows *rows, uint32_t slot) {
     HY_ASSERT(!hyi_rows_is_live(rows, slot));
+    rows->writes++;
     hyi_key key = hyi_layout_key(&rows->layout, hyi_rows_row(rows, slot));
     if (rows->ordered) {
         uint32_t found = HYI_NO_SLOT;

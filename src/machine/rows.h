@@ -20,11 +20,12 @@ typedef struct hyi_rows {
     hy_guard *guard; // or NULL
     uint8_t **slabs;
     uint32_t slab_count, slab_room;
-    uint32_t stride, slab_shift;
+    uint32_t stride, slab_shift, slab_mask;
     uint32_t rows_max;
     uint32_t slot_count; // slots ever used
     uint32_t free_slot;  // first of the free ones, HYI_NO_SLOT; the list runs through their rows
     uint32_t count;      // live rows
+    uint32_t writes;     // inserts, updates, deletes: each ends the cursors on the table
     bool ordered;
     hyi_tree tree;   // ordered tables
     hyi_index index; // the others
@@ -41,8 +42,7 @@ void hyi_rows_deinit(hyi_rows *rows); // frees the rows' blobs too; works on a z
 
 static inline uint64_t *hyi_rows_mark(const hyi_rows *rows, uint32_t slot) {
     uint8_t *slab = rows->slabs[slot >> rows->slab_shift];
-    uint32_t in_slab = slot & ((1u << rows->slab_shift) - 1);
-    return (uint64_t *)(void *)(slab + (size_t)in_slab * rows->stride);
+    return (uint64_t *)(void *)(slab + (size_t)(slot & rows->slab_mask) * rows->stride);
 }
 static inline void *hyi_rows_row(const hyi_rows *rows, uint32_t slot) {
     return hyi_rows_mark(rows, slot) + 1;

@@ -82,6 +82,11 @@ static inline bool hyi_table_is_digested(uint32_t table) {
 // txn.c: the only ways a row changes inside a step.
 void *hyi_txn_touch(hy_txn *txn, uint32_t table, uint32_t slot); // logs once a step; NULL: failed
 void hyi_txn_fail(hy_txn *txn, hy_err err);
+// Clears what unset options still hold, so that equal rows have equal bytes and a text that was
+// unset does not come back when somebody sets the flag again. HY_NOMEM.
+HY_CHECKED hy_err hyi_txn_normalise(hy_txn *txn, const hyi_layout *layout, void *row);
+// False if the step wrote a string or bytes member itself, not through hy_row_set_bytes.
+bool hyi_txn_owns_blobs(const hy_state *state, const hy_change *change);
 
 // revoke.c: how a step's log ends.
 void hyi_undo_begin(hy_state *state);  // a new step number, an empty log

@@ -115,16 +115,31 @@ static hy_err step_attempt_twice(hy_state *state, const hy_input *input) {
 
 // ---- settle ----
 
-// The digest after the step, from the rows it touched.
+// Is every row still where its key says? A step that wrote a key field would leave a journal that
+// no state can load.
+static bool step_key_is_kept(const hyi_rows *rows, const hy_change *change) {
+    if (change->after == NULL) return true;
+    hyi_key key = hyi_layout_key(&rows->layout, change->after);
+    if (change->before != NULL) {
+        return hyi_key_equal(key, hyi_layout_key(&rows->layout, change->before));
+    }
+    uint32_t slot = hyi_rows_find(rows, key);
+    return slot != HYI_NO_SLOT && hyi_rows_row(rows, slot) == change->after;
+}
+
+// The digest after the step, from the rows it touched. Failure sticks to the transaction.
 static uint64_t step_digest(hy_state *state) {
     uint64_t digest = state->digest;
     for (uint32_t i = 0; i < state->change_count; i++) {
         const hy_change *change = &state->changes[i];
         if (!hyi_table_is_digested(change->table)) continue;
         const hyi_layout *layout = &state->tables[change->table]->layout;
+        HY_ASSERT_SLOW(step_key_is_kept(state->tables[change->table], change));
+        HY_ASSERT_SLOW(hyi_txn_owns_blobs(state, change));
         if (change->before != NULL) digest -= hyi_layout_digest(layout, change->before);
         if (change->after != NULL) {
-            hyi_layout_normalise(layout, (void *)(uintptr_t)change->after);
+            void *row = (void *)(uintptr_t)change->after;
+            if (hyi_txn_normalise(&state->txn, layout, row) != HY_OK) break;
             digest += hyi_layout_digest(layout, change->after);
         }
     }
@@ -213,8 +228,9 @@ static hy_err step_settle(hy_state *state, const hy_input *input, uint64_t body_
     if (failed == HY_OK) failed = hyi_undo_collect(state);
     if (failed == HY_OK) {
         out->digest = step_digest(state);
-        failed = step_derive(state);
+        failed = state->txn.failed;
     }
+    if (failed == HY_OK) failed = step_derive(state);
     if (failed == HY_OK) {
         failed = step_settle_checked(state, input, err, out);
         if (failed != HY_OK) step_underive(state, state->change_count);

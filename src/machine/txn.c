@@ -143,6 +143,7 @@ static void *txn_claim(hy_txn *txn, uint32_t table, hyi_key key, uint32_t *out_s
 void *hy_row_insert(hy_txn *txn, uint32_t table, const void *row) {
     hyi_rows *rows = hyi_state_rows(txn->state, table);
     if (txn->failed != HY_OK) return NULL;
+    rows->writes++;
     uint32_t slot = HYI_NO_SLOT;
     uint8_t *place = txn_claim(txn, table, hyi_layout_key(&rows->layout, row), &slot);
     if (place == NULL) return NULL;
@@ -165,7 +166,9 @@ void *hy_row_update(hy_txn *txn, uint32_t table, const void *key_row) {
     hyi_rows *rows = hyi_state_rows(txn->state, table);
     if (txn->failed != HY_OK) return NULL;
     uint32_t slot = txn_find_live(rows, key_row);
-    return slot == HYI_NO_SLOT ? NULL : hyi_txn_touch(txn, table, slot);
+    if (slot == HYI_NO_SLOT) return NULL;
+    rows->writes++;
+    return hyi_txn_touch(txn, table, slot);
 }
 
 bool hy_row_set_bytes(hy_txn *txn, uint32_t table, void *row, size_t offset, hy_bytes value) {
@@ -193,6 +196,40 @@ bool hy_row_delete(hy_txn *txn, uint32_t table, const void *key_row) {
         if (!txn_log_blob(txn, *hyi_blob_at(&rows->layout.blobs[i], row), false)) return false;
     }
     hyi_rows_set_mark(rows, slot, HYI_MARK(txn->state->step, false));
+    rows->writes++;
+    return true;
+}
+
+hy_err hyi_txn_normalise(hy_txn *txn, const hyi_layout *layout, void *row) {
+    hyi_layout_normalise(layout, row);
+    const uint8_t *base = row;
+    for (uint32_t i = 0; i < layout->blob_count; i++) {
+        const hyi_blob_member *member = &layout->blobs[i];
+        if (member->has_offset == HYI_NO_OFFSET || base[member->has_offset] != 0) continue;
+        hy_bytes *hidden = hyi_blob_at(member, row);
+        if (!txn_log_blob(txn, *hidden, false)) return HY_NOMEM;
+        *hidden = (hy_bytes){ NULL, 0 };
+    }
+    return HY_OK;
+}
+
+static bool txn_made_blob(const hyi_undo *undo, const uint8_t *ptr) {
+    for (uint64_t at = undo->blobs_first; at < hyi_queue_end(&undo->blobs); at++) {
+        const hyi_undo_blob *blob = hyi_queue_at(&undo->blobs, at);
+        if (blob->made && blob->bytes.ptr == ptr) return true;
+    }
+    return false;
+}
+
+bool hyi_txn_owns_blobs(const hy_state *state, const hy_change *change) {
+    const hyi_layout *layout = &state->tables[change->table]->layout;
+    for (uint32_t i = 0; i < layout->blob_count; i++) {
+        hy_bytes now = hyi_blob_of(&layout->blobs[i], change->after);
+        hy_bytes was = { NULL, 0 };
+        if (change->before != NULL) was = hyi_blob_of(&layout->blobs[i], change->before);
+        if (now.len == 0 || (now.ptr == was.ptr && now.len == was.len)) continue;
+        if (!txn_made_blob(&state->undo, now.ptr)) return false;
+    }
     return true;
 }
 

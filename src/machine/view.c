@@ -26,7 +26,7 @@ hy_id hy_text_id(hy_bytes text) {
 hy_cursor hy_cursor_at(const hy_view *view, uint32_t table, const void *key_row) {
     const hy_state *state = hyi_state_of(view);
     const hyi_rows *rows = hyi_state_rows(state, table);
-    hy_cursor cursor = { .view = view, .table = table };
+    hy_cursor cursor = { .view = view, .table = table, .writes = rows->writes };
     if (!rows->ordered) {
         HY_ASSERT(!state->stepping); // the order of an unordered table is history, not state
         HY_ASSERT(key_row == NULL);
@@ -50,6 +50,7 @@ static const void *view_next_unordered(const hyi_rows *rows, hy_cursor *cursor) 
 
 const void *hy_cursor_next(hy_cursor *cursor) {
     const hyi_rows *rows = hyi_state_rows(hyi_state_of(cursor->view), cursor->table);
+    HY_ASSERT_SLOW(cursor->writes == rows->writes); // a write to the table ended this cursor
     if (!rows->ordered) return view_next_unordered(rows, cursor);
     hyi_tree_cursor at = { &rows->tree, cursor->place, cursor->index };
     const void *row = NULL;
@@ -63,6 +64,7 @@ const void *hy_cursor_next(hy_cursor *cursor) {
 
 const void *hy_cursor_prev(hy_cursor *cursor) {
     const hyi_rows *rows = hyi_state_rows(hyi_state_of(cursor->view), cursor->table);
+    HY_ASSERT_SLOW(cursor->writes == rows->writes);
     HY_ASSERT(rows->ordered);
     hyi_tree_cursor at = { &rows->tree, cursor->place, cursor->index };
     const void *row = NULL;
