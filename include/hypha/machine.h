@@ -88,7 +88,7 @@ typedef enum hy_invariant_kind {
     HY_INVARIANT_REFERENCE, // a touched row's `field` names an existing row that satisfies `holds`
     HY_INVARIANT_STEP,      // of each touched row before and after the step
     HY_INVARIANT_AGGREGATE, // of a sum kept over all rows of a table
-    HY_INVARIANT_GLOBAL,    // of everything: every `every` accepted steps and when asked
+    HY_INVARIANT_GLOBAL,    // of everything: every `every` seqs and when asked
 } hy_invariant_kind;
 
 // Use the macros below; each fills the members that its kind needs.
@@ -97,7 +97,7 @@ typedef struct hy_invariant {
     hy_invariant_kind kind;
     hy_policy policy;
     uint32_t table, target;
-    uint32_t every; // global: steps between two checks; 0: only when asked
+    uint32_t every; // global: checked when seq passes a multiple of it; 0: only when asked
     bool (*row)(const hy_view *view, const void *row);
     bool (*neighbour)(const hy_view *view, const void *before, const void *row, const void *after);
     // Writes the key fields of the wanted row into `out_target`, or returns false for "names none".

@@ -57,7 +57,7 @@ static bool derived_key(const hy_state *state, uint32_t index, const void *row, 
     const hy_invariant *invariant = &state->machine->invariants[index];
     const hyi_layout *layout = derived_target(state, invariant);
     uint64_t target_row[HYI_REFERRED_ROW_BYTES_MAX / sizeof(uint64_t)];
-    memset(target_row, 0, layout->row_size);
+    memset(target_row, 0, HYI_KEY_END_MAX);
     if (row == NULL || !invariant->refer(row, target_row)) return false;
     *out_key = hyi_layout_key(layout, target_row);
     return true;
@@ -95,8 +95,8 @@ static hy_err derived_swap(hy_state *state, uint32_t index, const void *gone, co
     }
     if (invariant->kind != HY_INVARIANT_AGGREGATE) return HY_OK;
     int64_t *sum = &state->derived[index].sum;
-    *sum += (come != NULL ? invariant->measure(come) : 0) -
-            (gone != NULL ? invariant->measure(gone) : 0);
+    if (come != NULL) *sum = hyi_derived_add(*sum, invariant->measure(come));
+    if (gone != NULL) *sum = hyi_derived_subtract(*sum, invariant->measure(gone));
     return HY_OK;
 }
 

@@ -39,7 +39,6 @@ struct hy_state {
     uint32_t first_of_table[HY_TABLES_MAX];  // about its rows
     uint32_t first_of_target[HY_TABLES_MAX]; // references to its rows
     uint32_t first_of_step;                  // sums and globals: once a step
-    uint64_t accepted;                       // steps since birth: paces the global invariants
     const char *halted_by;                   // the invariant, or NULL
 
     hyi_undo undo;
@@ -103,7 +102,14 @@ hy_change hyi_undo_change(const hy_state *state, const hyi_undo_entry *entry);
 // failed. A broken one with policy HY_REPORT is named and the check goes on.
 hy_err hyi_invariants_check_touched(hy_state *state, const hy_invariant **out_broken);
 
-// derived.c: what the invariants keep beside the rows.
+// derived.c: what the invariants keep beside the rows. Sums go round at their ends, so that a sum
+// passes through anything and comes back right.
+static inline int64_t hyi_derived_add(int64_t a, int64_t b) {
+    return (int64_t)((uint64_t)a + (uint64_t)b);
+}
+static inline int64_t hyi_derived_subtract(int64_t a, int64_t b) {
+    return (int64_t)((uint64_t)a - (uint64_t)b);
+}
 HY_CHECKED hy_err hyi_derived_init(hy_state *state); // HY_NOMEM
 void hyi_derived_deinit(hy_state *state);
 HY_CHECKED hy_err hyi_derived_change(hy_state *state, const hy_change *change); // HY_NOMEM

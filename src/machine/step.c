@@ -242,7 +242,6 @@ static hy_err step_settle(hy_state *state, const hy_input *input, uint64_t body_
         out->entry = (hy_bytes){ NULL, 0 };
         return failed;
     }
-    state->accepted++;
     state->seq = input->seq;
     step_seal(state);
     out->reply = state->txn.reply;
