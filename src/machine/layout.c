@@ -114,10 +114,40 @@ static hy_err layout_make_key(hyi_layout *layout, const hy_table *table, hy_why 
             (hyi_key_part){ field->offset, field->size, layout_flip(field->type) };
         total += field->size;
     }
-    layout->key_is_narrow = total <= 8;
     if (total > 16)
         return hy_why_set(why, HY_SCHEMA, table->name, "the key is longer than 16 bytes");
+    const hyi_key_part *last = &layout->key[layout->key_count - 1];
+    HY_ASSERT(last->offset + last->size <= HYI_KEY_END_MAX);
+    bool is_number = layout->key_count == 1 && total <= 8;
+    layout->key_form = is_number ? HYI_KEY_NUMBER : total <= 8 ? HYI_KEY_NARROW : HYI_KEY_WIDE;
     return HY_OK;
+}
+
+static hyi_key layout_wide_key(const hyi_layout *layout, const uint8_t *row) {
+    const hyi_key_part *part = &layout->key[0], *end = part + layout->key_count;
+    if (part->size == 16) {
+        const hy_id *id = (const void *)(row + part->offset);
+        return (hyi_key){ id->hi, id->lo };
+    }
+    hyi_key key = { 0, 0 };
+    for (; part != end; part++) {
+        uint32_t bits = part->size * 8;
+        uint64_t value = hyi_layout_load(row + part->offset, part->size) ^ part->flip;
+        key.hi = bits == 64 ? key.lo : key.hi << bits | key.lo >> (64 - bits);
+        key.lo = bits == 64 ? value : key.lo << bits | value;
+    }
+    return key;
+}
+
+hyi_key hyi_layout_key_of_parts(const hyi_layout *layout, const uint8_t *row) {
+    if (layout->key_form == HYI_KEY_WIDE) return layout_wide_key(layout, row);
+    const hyi_key_part *part = &layout->key[0], *end = part + layout->key_count;
+    uint64_t key = hyi_layout_load(row + part->offset, part->size) ^ part->flip;
+    while (++part != end) {
+        uint64_t value = hyi_layout_load(row + part->offset, part->size) ^ part->flip;
+        key = key << part->size * 8 | value;
+    }
+    return (hyi_key){ 0, key };
 }
 
 hy_err hyi_layout_make(const hy_table *table, hyi_layout *out_layout, hy_why *why) {

@@ -13,6 +13,10 @@
 #define HYI_NO_OFFSET UINT32_MAX
 #define HYI_REFERRED_ROW_BYTES_MAX 1024u // a row that a reference invariant names
 
+// Key fields are a row's first, at most 16 bytes together, and padding never more than doubles
+// them: a row of which only the key will be read needs only this much of it cleared.
+#define HYI_KEY_END_MAX 32u
+
 typedef struct hyi_key_part {
     uint32_t offset, size;
     uint64_t flip; // xor that makes a signed number compare as unsigned
@@ -31,12 +35,15 @@ typedef struct hyi_option_member {
     uint32_t has_offset, value_offset, value_size;
 } hyi_option_member;
 
+// How a key is read: one number, several that fit 8 bytes together, or more than 8 bytes.
+typedef enum hyi_key_form { HYI_KEY_NUMBER, HYI_KEY_NARROW, HYI_KEY_WIDE } hyi_key_form;
+
 typedef struct hyi_layout {
     const hy_table *table;
     uint32_t row_size;
+    hyi_key_form key_form;
     uint64_t salt; // of the table's name: equal rows of two tables differ in digest
     uint32_t key_count, run_count, blob_count, option_count;
-    bool key_is_narrow; // 8 bytes or less
     hyi_key_part key[16];
     hyi_run runs[HYI_ROW_PARTS_MAX];
     hyi_blob_member blobs[HYI_ROW_PARTS_MAX];
@@ -53,31 +60,21 @@ static inline uint64_t hyi_layout_load(const uint8_t *at, uint32_t size) {
     return size == 2 ? *(const uint16_t *)(const void *)at : *at;
 }
 
+// A key that is one number.
+static inline uint64_t hyi_layout_number(const hyi_layout *layout, const void *row) {
+    const hyi_key_part *part = &layout->key[0];
+    return hyi_layout_load((const uint8_t *)row + part->offset, part->size) ^ part->flip;
+}
+
+hyi_key hyi_layout_key_of_parts(const hyi_layout *layout, const uint8_t *row);
+
 // The packed key: ordered like the key fields, first field first. Inline: every row operation
 // begins here.
 static inline hyi_key hyi_layout_key(const hyi_layout *layout, const void *row) {
-    const uint8_t *base = row;
-    const hyi_key_part *part = &layout->key[0];
-    if (part->size == 16) {
-        const hy_id *id = (const void *)(base + part->offset);
-        return (hyi_key){ id->hi, id->lo };
+    if (layout->key_form == HYI_KEY_NUMBER) {
+        return (hyi_key){ 0, hyi_layout_number(layout, row) };
     }
-    hyi_key key = { 0, hyi_layout_load(base + part->offset, part->size) ^ part->flip };
-    const hyi_key_part *end = part + layout->key_count;
-    if (layout->key_is_narrow) {
-        while (++part < end) {
-            key.lo = key.lo << part->size * 8 |
-                     (hyi_layout_load(base + part->offset, part->size) ^ part->flip);
-        }
-        return key;
-    }
-    while (++part < end) {
-        uint32_t bits = part->size * 8;
-        uint64_t value = hyi_layout_load(base + part->offset, part->size) ^ part->flip;
-        key.hi = bits == 64 ? key.lo : key.hi << bits | key.lo >> (64 - bits);
-        key.lo = bits == 64 ? value : key.lo << bits | value;
-    }
-    return key;
+    return hyi_layout_key_of_parts(layout, row);
 }
 
 // Of the row's content, wherever its bytes lie.
