@@ -283,6 +283,25 @@ static hy_err late_completion_of_the_executor_changes_nothing(hy_mem *mem) {
     return HY_OK;
 }
 
+static hy_err crash_with_a_late_completion_leaks_nothing(hy_mem *mem) {
+    FIXTURE(&bank_machine);
+    fake_start(&f);
+    have_account(&f, &a);
+    fake_pay_out(&f, &b, 0, 1, 30);
+    fake_run(&f, HY_MS(10));
+    FAKE_SURVIVED_ONLY();
+    fake_webhook(&f, &b, 'B', 1, true);
+    for (int i = 0; i < 1000 && hy_host_stats_of(f.host).in_flight_count == 0; i++) {
+        (void)hy_world_turn(f.world);
+    }
+    fake_pay_done(&f, 0, true); // stepped on top of the webhook's
+    for (int i = 0; i < 1000 && !b.done; i++) {
+        (void)hy_world_turn(f.world);
+    }
+    fake_crash(&f);
+    return HY_OK;
+}
+
 static hy_err completion_is_not_refused_by_a_full_queue(hy_mem *mem) {
     FIXTURE(&bank_machine);
     fake_crash(&f);
@@ -465,6 +484,7 @@ KIT_TESTS(KIT_TEST(action_starts_after_its_commit), KIT_TEST(action_of_a_lost_st
           KIT_TEST(cancelling_that_was_not_stored_cancels_nothing),
           KIT_TEST(webhook_completes_once),
           KIT_TEST(late_completion_of_the_executor_changes_nothing),
+          KIT_TEST(crash_with_a_late_completion_leaks_nothing),
           KIT_TEST(completion_is_not_refused_by_a_full_queue),
           KIT_TEST(completion_that_was_not_stored_is_given_again),
           KIT_TEST(rejected_completion_ends_the_action),

@@ -18,6 +18,10 @@ static void pending_forget(hy_host *host, hyi_pending *pending);
 static void pending_detach(hy_host *host, hyi_pending *pending);
 static void pending_begin(hy_host *host, hyi_pending *pending);
 
+static hyi_pending *pending_of(hy_call *call) {
+    return (hyi_pending *)(void *)((uint8_t *)call - offsetof(hyi_pending, call));
+}
+
 #define PENDING_REDELIVER_MIN HY_MS(10)
 #define PENDING_REDELIVER_MAX HY_SECONDS(5)
 
@@ -139,8 +143,20 @@ hy_err hyi_pending_restore(hy_host *host) {
     return HY_OK;
 }
 
+// Completions on their way whose row is gone already: they are in no map any more.
+static void pending_free_sent(hy_host *host, hyi_calls *calls) {
+    hy_call *call = NULL;
+    while ((call = hyi_calls_pop(calls)) != NULL) {
+        hyi_pending *pending = call->host_ != NULL ? pending_of(call) : NULL;
+        if (pending != NULL && pending->gone) hyi_pending_free(host, pending);
+    }
+}
+
 void hyi_pending_free_all(hy_host *host) {
     hyi_pending_map *map = &host->pending;
+    pending_free_sent(host, &host->queue);
+    pending_free_sent(host, &host->batches[0].calls);
+    pending_free_sent(host, &host->batches[1].calls);
     for (uint32_t i = 0; i < map->bucket_count; i++) {
         while (map->buckets[i] != NULL) {
             hyi_pending *pending = map->buckets[i];
@@ -171,7 +187,7 @@ void hyi_pending_complete(hy_host *host, hyi_pending *pending) {
 }
 
 static void pending_done(hy_call *call) {
-    hyi_pending *pending = (hyi_pending *)(void *)((uint8_t *)call - offsetof(hyi_pending, call));
+    hyi_pending *pending = pending_of(call);
     hy_host *host = call->host_;
     call->host_ = NULL;
     const bool is_accepted =
