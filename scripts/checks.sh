@@ -76,7 +76,7 @@ check_headers() {
         include=${file#src/} include=${include#test/} include=${include#include/}
         # shellcheck disable=SC2086
         echo "#include \"$include\"" | gcc -std=c17 -D_GNU_SOURCE -Wall -Wextra -Werror \
-            -fsyntax-only -Iinclude -Isrc -Itest -I. $flags -x c - || bad=1
+            -fsyntax-only -Iinclude -Isrc -Itest -I. -Iexamples/clinic $flags -x c - || bad=1
     done < <(sources | grep '\.h$')
     while read -r file; do
         clang -x c++ -std=c++17 -Wall -Werror -Wno-unused-function -fsyntax-only \

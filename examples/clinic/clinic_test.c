@@ -9,8 +9,7 @@
 #include "base/cleanup.h"
 #include "calendar.h"
 #include "kit/kit.h"
-#include <stdio.h>
-#include <string.h>
+#include <hypha/world.h>
 
 #define DAY HY_SECONDS(86400)
 #define MONDAY 20458u // 2026-01-05
@@ -54,8 +53,9 @@ static hy_err desk_send(desk *d, uint32_t kind, const void *body, uint64_t actio
 // Opens at eight on Monday.
 static hy_err desk_init(hy_mem *mem, desk *d) {
     hy_why why = { 0 };
-    hy_err err =
-        hy_state_new(mem, &clinic_machine, HY_OPTIONS(hy_state, .twin = true), &d->state, &why);
+    hy_err err = hy_state_new(mem, &clinic_machine,
+                              HY_OPTIONS(hy_state, .twin = true, .guard = hy_guard_pages()),
+                              &d->state, &why);
     if (err != HY_OK) return err;
     d->now = calendar_instant_of(MONDAY, 8 * 60);
     clinic_setup setup = clinic_demo(0x5eed);
