@@ -110,6 +110,35 @@ test("offline is said, and what was asked for goes out afterwards", async (t) =>
     await outboxEmpty(page);
 });
 
+test("an answer that comes late does not undo what was told live", { skip: !CAN_BEHAVE },
+    async (t) => {
+        const page = await openWindow(t, browser, service.url);
+        await service.behave({ mode: "down" });
+        await openForm(page, await freeSlot(page, 9));
+        await submit(page);
+        await reachState(page, "holding");
+        const told = new Promise((resolve) => {
+            page.on("websocket", (socket) => socket.on("framereceived", ({ payload }) => {
+                if (/"type":"appointment".*"state":"confirmed"/s.test(payload)) resolve();
+            }));
+        });
+        await page.route("**/api/mine?*", async (route) => {
+            const response = await route.fetch(); // says "holding"
+            await service.behave();
+            await told;
+            await reachState(page, "confirmed");
+            await route.fulfill({ response });
+        }, { times: 1 });
+        const late = page.waitForResponse(/api\/mine/);
+        await page.context().setOffline(true);
+        await page.waitForSelector("html[data-connection=offline]");
+        await page.context().setOffline(false);
+        await (await late).finished();
+        await page.click("dialog .primary");
+        await visit(page, "confirmed").waitFor();
+        assert.equal(await visit(page, "holding").count(), 0);
+    });
+
 test("a lost answer is asked for again with the same key", async (t) => {
     const page = await openWindow(t, browser, service.url);
     const keys = [];

@@ -15,6 +15,8 @@ const POLL_MS = 4000;
 
 let loading = 0; // the newest load of a week; an older one that ends later is dropped
 let early = null; // slot messages since that load began; null when none is running
+let loadingVisits = 0; // likewise
+let told = new Map(); // visits that were told live since then
 let weekSeq = 0; // what the shown week already contains
 const pause = newPause();
 
@@ -54,12 +56,14 @@ export async function loadWeek() {
     const { week, choice: { practice } } = state;
     const answer = await patiently(`/api/week?practice=${practice}&day=${week}`,
         () => ticket === loading);
-    if (ticket !== loading || !answer) return;
+    if (ticket !== loading) return;
+    const missed = early;
+    early = null;
+    if (!answer) return;
     state.shifts = answer.shifts;
     state.taken = new Map(answer.bookings.map((b) => [slotKey(b), b]));
     weekSeq = answer.seq;
-    for (const message of early) applySlot(message);
-    early = null;
+    for (const message of missed) applySlot(message);
     state.weekLoaded = true;
     changed();
 }
@@ -74,10 +78,14 @@ export function turnTo(week) {
     return loadWeek();
 }
 
-export async function loadVisits() {
-    const answer = await patiently(`/api/mine?patient=${state.patient}`);
-    if (!answer) return;
-    state.visits = new Map(answer.appointments.map((a) => [a.appointment, a]));
+// A live message that arrives while the visits are loaded wins over them: it may be newer, and if
+// it is older, the newer one is on its way.
+export async function loadVisits(load = patiently) {
+    const ticket = ++loadingVisits;
+    told = new Map();
+    const answer = await load(`/api/mine?patient=${state.patient}`);
+    if (!answer || ticket !== loadingVisits) return;
+    state.visits = new Map([...answer.appointments.map((a) => [a.appointment, a]), ...told]);
     changed();
 }
 
@@ -87,7 +95,9 @@ export function hear(message) {
         if (early) early.push(message);
         else applySlot(message);
     } else if (message.type === "appointment") {
-        state.visits.set(message.appointment.appointment, message.appointment);
+        const visit = message.appointment;
+        state.visits.set(visit.appointment, visit);
+        told.set(visit.appointment, visit);
     } else if (message.type === "status") {
         state.provider = message.provider;
     } else if (message.type === "hello") {
@@ -112,12 +122,7 @@ function applySlot(slot) {
 export function pollWithoutSocket() {
     setInterval(() => {
         const waiting = [...state.visits.values()].some(inMotion);
-        if (waiting && state.connection === "lost") get(`/api/mine?patient=${state.patient}`).then(
-            (answer) => {
-                state.visits = new Map(answer.appointments.map((a) => [a.appointment, a]));
-                changed();
-            },
-            () => {}, // the next tick asks again
-        );
+        if (!waiting || state.connection !== "lost") return;
+        loadVisits((path) => get(path).catch(() => null)); // else the next tick asks again
     }, POLL_MS);
 }
