@@ -15,6 +15,8 @@ const ROOT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../..")
 const BIN = process.env.CLINIC_BIN ?? path.join(ROOT, "build/release/examples/clinic");
 const PAGE = path.join(ROOT, "examples/clinic/page");
 
+const LAUNCH_MS = 30000;
+
 export const GIVEN_URL = process.env.CLINIC_URL;
 export const CAN_KILL = !GIVEN_URL;
 export const CAN_BEHAVE = !GIVEN_URL || Boolean(process.env.PROVIDER_URL);
@@ -23,11 +25,10 @@ export async function openService() {
     if (GIVEN_URL) return givenService();
     const folder = await mkdtemp(path.join(tmpdir(), "clinic-browser-"));
     const ledger = path.join(folder, "ledger");
-    const provider = await launch("clinic-provider", ["--port", "0", "--ledger", ledger],
-        /provider: (http\S+)/);
+    const provider = await launch("clinic-provider", ["--port", "0", "--ledger", ledger]);
     const args = (port) => ["--port", port, "--data", folder, "--provider", provider.url,
         "--page", PAGE];
-    let clinic = await launch("clinic", args("0"), /clinic: open (http\S+)/);
+    let clinic = await launch("clinic", args("0"));
     const { url } = clinic;
     return {
         url,
@@ -39,7 +40,7 @@ export async function openService() {
         },
         kill: () => end(clinic.process, "SIGKILL"),
         async start() {
-            clinic = await launch("clinic", args(new URL(url).port), /clinic: open (http\S+)/);
+            clinic = await launch("clinic", args(new URL(url).port));
         },
         async close() {
             await end(clinic.process, "SIGTERM");
@@ -70,22 +71,28 @@ function providerCalls(url) {
     };
 }
 
-// Resolves once the program has printed its address.
-function launch(name, args, address) {
+// Resolves once the program has printed its address; one that does not within a while is ended.
+function launch(name, args) {
     const child = spawn(path.join(BIN, name), args, { stdio: ["ignore", "pipe", "pipe"] });
     return new Promise((resolve, reject) => {
         let said = "";
+        const limit = setTimeout(() => child.kill("SIGKILL"), LAUNCH_MS);
+        limit.unref();
         const hear = (chunk) => {
             said += chunk;
-            const match = address.exec(said);
-            if (match) resolve({ process: child, url: match[1] });
+            const match = /http:\S+/.exec(said);
+            if (!match) return;
+            clearTimeout(limit);
+            resolve({ process: child, url: match[0] });
         };
         child.stdout.setEncoding("utf8").on("data", hear);
         child.stderr.setEncoding("utf8").on("data", (chunk) => { said += chunk; });
         child.on("error", ({ message }) => {
             reject(new Error(`${name}: ${message}; build it first`));
         });
-        child.on("exit", (code) => reject(new Error(`${name} ended with ${code}:\n${said}`)));
+        child.on("exit", (code, signal) => {
+            reject(new Error(`${name} ended with ${code ?? signal}:\n${said}`));
+        });
     });
 }
 
