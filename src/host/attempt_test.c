@@ -293,10 +293,12 @@ static hy_err crash_with_a_late_completion_leaks_nothing(hy_mem *mem) {
     fake_webhook(&f, &b, 'B', 1, true);
     for (int i = 0; i < 1000 && hy_host_stats_of(f.host).in_flight_count == 0; i++) {
         (void)hy_world_turn(f.world);
+        FAKE_SURVIVED_ONLY();
     }
     fake_pay_done(&f, 0, true); // stepped on top of the webhook's
     for (int i = 0; i < 1000 && !b.done; i++) {
         (void)hy_world_turn(f.world);
+        FAKE_SURVIVED_ONLY();
     }
     fake_crash(&f);
     return HY_OK;
