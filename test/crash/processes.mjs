@@ -8,12 +8,21 @@ const BUILD = process.env.HYPHA_BUILD ?? "build/debug";
 const FOLDER = path.join(BUILD, "examples/clinic");
 const OPENING_MS = 20000;
 
+// Nothing that was started outlives this process, however it ends.
+const children = new Set();
+process.on("exit", () => children.forEach((child) => child.kill("SIGKILL")));
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => process.exit(1));
+
 // Starts a program and resolves with {process, url, ended} once it has printed its address. With
 // `early` the caller gets the process at once instead, to kill it before it is ready.
 export function launch(name, args, early = () => {}) {
     const child = spawn(path.join(FOLDER, name), args, { stdio: ["ignore", "pipe", "pipe"] });
+    children.add(child);
     const ended = new Promise((resolve) => {
-        child.on("exit", (code, signal) => resolve({ code, signal }));
+        child.on("exit", (code, signal) => {
+            children.delete(child);
+            resolve({ code, signal });
+        });
     });
     early(child);
     return new Promise((resolve, reject) => {
@@ -43,16 +52,19 @@ export function kill(child, signal = "SIGKILL") {
     if (child.exitCode === null && child.signalCode === null) child.kill(signal);
 }
 
-// A port that is free now. The provider must know the clinic's before there is a clinic.
-export function freePort() {
-    return new Promise((resolve, reject) => {
-        const server = createServer();
-        server.on("error", reject);
-        server.listen(0, "127.0.0.1", () => {
-            const { port } = server.address();
-            server.close(() => resolve(port));
+// A port that is free now: the provider must know the clinic's before there is a clinic. Below the
+// range from which the kernel takes ports for connections, or one of those might have it while the
+// clinic is down.
+export async function freePort() {
+    for (;;) {
+        const port = 15000 + Math.floor(Math.random() * 15000);
+        const free = await new Promise((resolve) => {
+            const server = createServer();
+            server.on("error", () => resolve(false));
+            server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
         });
-    });
+        if (free) return port;
+    }
 }
 
 // A clinic that keeps its port and its data over any number of crashes. `up` resolves while one is

@@ -8,6 +8,7 @@
 
 #include "server/answers.h"
 #include "server/payments.h"
+#include "server/said.h"
 #include "server/service.h"
 
 // ---- small readers ----
@@ -237,7 +238,7 @@ typedef struct api_hook {
     hy_call call;
     clinic_service *service;
     hy_request *request;
-    payments_said said;
+    said_what said;
     const char *key;
     uint64_t action; // 0: nothing waits for this
     clinic_done done;
@@ -259,14 +260,14 @@ static void api_hook_look(hy_look *look, const hy_view *view) {
     static const uint32_t kinds[] = { [CLINIC_HOLDING] = CLINIC_IN_HOLD_DONE,
                                       [CLINIC_CONFIRMING] = CLINIC_IN_CAPTURE_DONE,
                                       [CLINIC_RELEASING] = CLINIC_IN_RELEASE_DONE };
-    bool fits = (a->state == CLINIC_HOLDING &&
-                 (h->said == PAYMENTS_HELD || h->said == PAYMENTS_DECLINED)) ||
-                (a->state == CLINIC_CONFIRMING && h->said == PAYMENTS_CAPTURED) ||
-                (a->state == CLINIC_RELEASING && h->said == PAYMENTS_RELEASED);
+    bool fits =
+        (a->state == CLINIC_HOLDING && (h->said == SAID_HELD || h->said == SAID_DECLINED)) ||
+        (a->state == CLINIC_CONFIRMING && h->said == SAID_CAPTURED) ||
+        (a->state == CLINIC_RELEASING && h->said == SAID_RELEASED);
     if (!fits) return;
     h->action = a->action;
     h->call.kind = kinds[a->state];
-    h->done = (clinic_done){ id, h->said != PAYMENTS_DECLINED };
+    h->done = (clinic_done){ id, h->said != SAID_DECLINED };
 }
 
 static void api_hook_done(hy_call *call) {
@@ -305,8 +306,8 @@ static void api_webhook(void *self, hy_request *request) {
     }
     *h = (api_hook){ .service = s, .request = request, .key = key };
     h->look = (hy_look){ .look = api_hook_look, .done = api_hook_looked };
-    h->said = payments_read(hy_request_body(request), key);
-    if (h->said == PAYMENTS_UNCLEAR || key[0] == 0) {
+    h->said = said_read(hy_request_body(request), key);
+    if (h->said == SAID_UNCLEAR || key[0] == 0) {
         api_refuse(request, HY_MALFORMED, "body",
                    "send a JSON object with the hold's key and its status");
         return;

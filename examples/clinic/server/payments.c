@@ -16,7 +16,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/json.h"
+#include "server/said.h"
 
 #define PAYMENTS_ATTEMPT_MAX HY_SECONDS(6)
 #define PAYMENTS_FETCH_MAX HY_SECONDS(5)
@@ -206,13 +206,13 @@ static void payments_retry(payments_attempt *attempt, const char *reason) {
     payments_end_failed(attempt, reason);
 }
 
-static void payments_judge_hold(payments_attempt *attempt, uint32_t status, payments_said said) {
+static void payments_judge_hold(payments_attempt *attempt, uint32_t status, said_what said) {
     if (attempt->asking && status == 404) {
         attempt->asking = false;
         payments_send(attempt);
-    } else if (said == PAYMENTS_HELD || said == PAYMENTS_CAPTURED) {
+    } else if (said == SAID_HELD || said == SAID_CAPTURED) {
         payments_complete(attempt, true);
-    } else if (said == PAYMENTS_DECLINED || said == PAYMENTS_RELEASED) {
+    } else if (said == SAID_DECLINED || said == SAID_RELEASED) {
         payments_complete(attempt, false);
     } else {
         payments_retry(attempt, "the provider's answer says nothing yet, trying again");
@@ -220,18 +220,18 @@ static void payments_judge_hold(payments_attempt *attempt, uint32_t status, paym
 }
 
 // A provider that says it will not or cannot capture has not taken anything: the machine releases.
-static void payments_judge_capture(payments_attempt *attempt, uint32_t status, payments_said said) {
-    if (said == PAYMENTS_CAPTURED) {
+static void payments_judge_capture(payments_attempt *attempt, uint32_t status, said_what said) {
+    if (said == SAID_CAPTURED) {
         payments_complete(attempt, true);
-    } else if (said == PAYMENTS_DECLINED || said == PAYMENTS_RELEASED || status == 404) {
+    } else if (said == SAID_DECLINED || said == SAID_RELEASED || status == 404) {
         payments_complete(attempt, false);
     } else {
         payments_retry(attempt, "the provider's answer says nothing yet, trying again");
     }
 }
 
-static void payments_judge_release(payments_attempt *attempt, payments_said said) {
-    if (said == PAYMENTS_RELEASED || said == PAYMENTS_DECLINED) {
+static void payments_judge_release(payments_attempt *attempt, said_what said) {
+    if (said == SAID_RELEASED || said == SAID_DECLINED) {
         payments_complete(attempt, true);
     } else {
         payments_retry(attempt, "the provider's answer says nothing yet, trying again");
@@ -252,61 +252,11 @@ static void payments_fetched(hy_fetch *fetch) {
         payments_retry(attempt, "the provider has trouble, trying again");
         return;
     }
-    payments_said said = payments_read(fetch->response, NULL);
+    said_what said = said_read(fetch->response, NULL);
     payments_answered(attempt->payments);
     switch (attempt->effect->kind) {
     case CLINIC_DO_HOLD: payments_judge_hold(attempt, fetch->status, said); break;
     case CLINIC_DO_CAPTURE: payments_judge_capture(attempt, fetch->status, said); break;
     default: payments_judge_release(attempt, said); break;
     }
-}
-
-// ---- reading what the provider says ----
-
-static payments_said payments_said_of(const hyi_json_token *token) {
-    static const struct {
-        const char *text;
-        payments_said said;
-    } words[] = { { "held", PAYMENTS_HELD },
-                  { "declined", PAYMENTS_DECLINED },
-                  { "captured", PAYMENTS_CAPTURED },
-                  { "released", PAYMENTS_RELEASED } };
-    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
-        if (hyi_json_text_is(token, hy_bytes_of(words[i].text))) return words[i].said;
-    }
-    return PAYMENTS_UNCLEAR;
-}
-
-// A text that could be the key of a hold.
-static void payments_take_key(const hyi_json_token *token, char out_key[CLINIC_HOLD_TEXT_MAX]) {
-    if (out_key == NULL || token->is_escaped || token->raw.len >= CLINIC_HOLD_TEXT_MAX) return;
-    if (token->raw.len == 0 || token->raw.ptr[0] != 'c') return;
-    memcpy(out_key, token->raw.ptr, token->raw.len);
-    out_key[token->raw.len] = 0;
-}
-
-// Members that we do not know are the provider's business. A body that is not whole says nothing.
-payments_said payments_read(hy_bytes body, char out_key[CLINIC_HOLD_TEXT_MAX]) {
-    payments_said said = PAYMENTS_UNCLEAR;
-    hyi_json json;
-    hyi_json_token token = { 0 };
-    hyi_json_init(&json, body, 0, NULL);
-    if (out_key != NULL) out_key[0] = 0;
-    if (hyi_json_next(&json, &token) != HY_OK || token.kind != HYI_JSON_OBJECT_BEGIN) return said;
-    while (hyi_json_next(&json, &token) == HY_OK) {
-        if (token.kind == HYI_JSON_OBJECT_END) return said;
-        bool status = hyi_json_text_is(&token, HY_BYTES("status"));
-        bool key =
-            hyi_json_text_is(&token, HY_BYTES("key")) || hyi_json_text_is(&token, HY_BYTES("hold"));
-        if (!status && !key) {
-            if (hyi_json_skip(&json) != HY_OK) break;
-            continue;
-        }
-        if (hyi_json_next(&json, &token) != HY_OK) break;
-        if (token.kind == HYI_JSON_OBJECT_BEGIN || token.kind == HYI_JSON_ARRAY_BEGIN) break;
-        if (token.kind != HYI_JSON_TEXT) continue;
-        if (status) said = payments_said_of(&token);
-        if (key) payments_take_key(&token, out_key);
-    }
-    return PAYMENTS_UNCLEAR;
 }

@@ -33,15 +33,4 @@ clinic_payments *payments_free(clinic_payments *payments); // NULL is fine
 // "ok", "retrying" or "down".
 const char *payments_status(const clinic_payments *payments);
 
-// What the provider says in `body` about a hold: one JSON object with "status" and, in a webhook,
-// the hold's key as "key" or "hold". False: it says nothing that we understand.
-typedef enum payments_said {
-    PAYMENTS_UNCLEAR,
-    PAYMENTS_HELD,
-    PAYMENTS_DECLINED,
-    PAYMENTS_CAPTURED,
-    PAYMENTS_RELEASED,
-} payments_said;
-payments_said payments_read(hy_bytes body, char out_key[CLINIC_HOLD_TEXT_MAX]);
-
 #endif

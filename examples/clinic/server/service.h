@@ -8,6 +8,7 @@
 //   answers.c   the state, as the page sees it
 //   live.c      changes -> WebSockets
 //   payments.c  tracked actions -> the payment provider
+//   said.c      what the provider says
 //   notices.c   untracked actions -> a log of notifications
 #ifndef EXAMPLE_CLINIC_SERVICE_H
 #define EXAMPLE_CLINIC_SERVICE_H
