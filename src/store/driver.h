@@ -9,7 +9,6 @@
 #include <hypha/store.h>
 
 typedef struct hyi_store_driver {
-    hy_err (*checkpoint_slice)(hy_store *store, bool *out_more, hy_why *why);
     hy_store_recovery (*recovered)(const hy_store *store);
     hy_err (*machines)(hy_store *store, hy_arena *arena, const hy_store_machine **out_machines,
                        size_t *out_count, hy_why *why);

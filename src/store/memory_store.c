@@ -255,11 +255,6 @@ static hy_err memory_checkpoint(hy_store *store, hy_why *why) {
     return err;
 }
 
-static hy_err memory_checkpoint_slice(hy_store *store, bool *out_more, hy_why *why) {
-    *out_more = false;
-    return memory_checkpoint(store, why);
-}
-
 // ---- attach
 // --------------------------------------------------------------------------------------
 
@@ -580,7 +575,6 @@ static const hy_store_driver memory_driver = {
 };
 
 static const hyi_store_driver memory_more = {
-    .checkpoint_slice = memory_checkpoint_slice,
     .recovered = memory_recovered,
     .machines = memory_machines,
     .rows_open = memory_rows_open,

@@ -88,15 +88,16 @@ static hy_commit append_commit(hyi_sqlite *self, hy_why *why) {
     return HY_COMMIT_UNKNOWN;
 }
 
-// Journal that piles up is moved in slices a little larger than what comes in, so that it shrinks
-// while every single append is kept waiting only briefly.
+// Journal that piles up is moved in slices, one an append, so that every append waits only briefly.
+// When that does not keep up, a slice moves more than came in, however long it takes.
 static void append_catch_up(hyi_sqlite *self, const hy_batch *batches, size_t count) {
     hyi_sqlite_copy_log(self);
     for (size_t i = 0; i < count && !self->broken; i++) {
         hyi_sqlite_machine *machine = hyi_sqlite_machine_at(self, batches[i].machine);
-        if (machine->backlog_bytes <= self->options.checkpoint_bytes) continue;
-        uint64_t bytes = batches[i].body.len;
-        hy_err err = hyi_sqlite_slice(self, machine, bytes + bytes / 4, NULL);
+        uint64_t limit = self->options.checkpoint_bytes, bytes = batches[i].body.len;
+        if (machine->backlog_bytes <= limit) continue;
+        bool falls_behind = machine->backlog_bytes / 4 > limit;
+        hy_err err = hyi_sqlite_slice(self, machine, falls_behind ? bytes + bytes / 4 : 0, NULL);
         (void)err; // the journal still has it; checkpoint will say what is wrong
     }
 }

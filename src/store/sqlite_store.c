@@ -9,6 +9,8 @@
 #include "base/why.h"
 
 #define STORE_CHECKPOINT_BYTES ((uint64_t)64 << 20)
+#define STORE_SLICE_BYTES (1u << 20)
+#define STORE_SLICE_ROWS 2000u
 #define STORE_PAGE_BYTES 4096u
 #define STORE_CACHE_BYTES (16u << 20)
 #define STORE_WAL_BYTES (4u << 20)
@@ -20,11 +22,13 @@ static void sqlite_set_options(hyi_sqlite *self, const hy_store_sqlite_options *
         memcpy(&all, options, options->size < sizeof all ? options->size : sizeof all);
     }
     if (all.checkpoint_bytes == 0) all.checkpoint_bytes = STORE_CHECKPOINT_BYTES;
+    if (all.slice_bytes == 0) all.slice_bytes = STORE_SLICE_BYTES;
     if (all.page_bytes == 0) all.page_bytes = STORE_PAGE_BYTES;
     if (all.cache_bytes == 0) all.cache_bytes = STORE_CACHE_BYTES;
     if (all.wal_bytes == 0) all.wal_bytes = STORE_WAL_BYTES;
     if (all.busy_timeout == 0) all.busy_timeout = STORE_BUSY_TIMEOUT;
     self->options = all;
+    self->slice_rows = STORE_SLICE_ROWS;
     self->own_files = all.world_files || !hy_world_is_real(self->world);
 }
 
@@ -92,10 +96,10 @@ static const hy_store_driver sqlite_driver = {
     .journal_next = hyi_sqlite_journal_next,
     .journal_close = hyi_sqlite_journal_close,
     .close = sqlite_close,
+    .checkpoint_slice = hyi_sqlite_checkpoint_slice,
 };
 
 static const hyi_store_driver sqlite_more = {
-    .checkpoint_slice = hyi_sqlite_checkpoint_slice,
     .recovered = sqlite_recovered,
     .machines = hyi_sqlite_machines,
     .rows_open = hyi_sqlite_rows_open,

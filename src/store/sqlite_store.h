@@ -92,6 +92,7 @@ typedef struct hyi_sqlite {
     hyi_sqlite_machine **machines;
     uint32_t machine_count, machine_capacity;
     uint64_t wal_pages, wal_goal; // in the write-ahead log now; when to copy them next
+    uint32_t slice_rows;          // that one slice may write: follows how long slices take
     hy_store_recovery recovery;
     hy_arena scratch; // of one call
     hy_buf wire;      // of one row
@@ -204,8 +205,7 @@ HY_CHECKED hy_err hyi_sqlite_load_rows(hyi_sqlite *self, uint32_t machine, hy_st
 hy_commit hyi_sqlite_append(hy_store *store, const hy_batch *batches, size_t count, hy_why *why);
 hy_err hyi_sqlite_checkpoint(hy_store *store, hy_why *why);
 hy_err hyi_sqlite_checkpoint_slice(hy_store *store, bool *out_more, hy_why *why);
-// One slice of one machine: at least `bytes_min` of journal, then until a row limit or a byte
-// limit.
+// One slice of one machine: bounded, but no less than `bytes_min` of journal.
 HY_CHECKED hy_err hyi_sqlite_slice(hyi_sqlite *self, hyi_sqlite_machine *machine,
                                    uint64_t bytes_min, hy_why *why);
 hy_err hyi_sqlite_journal_open(hy_store *store, uint32_t machine, uint64_t from_seq,

@@ -7,9 +7,10 @@
 #include "kit/kit.h"
 
 static hy_err sqlite_maker_open(void *self, hy_store **out_store, hy_why *why) {
-    return hy_store_sqlite_open(
-        self, "vault.db",
-        HY_OPTIONS(hy_store_sqlite, .checkpoint_bytes = 20000, .wal_bytes = 60000), out_store, why);
+    return hy_store_sqlite_open(self, "vault.db",
+                                HY_OPTIONS(hy_store_sqlite, .checkpoint_bytes = 20000,
+                                           .slice_bytes = 3000, .wal_bytes = 60000),
+                                out_store, why);
 }
 
 static void sqlite_maker_faults(void *self, hy_sim_faults faults) {

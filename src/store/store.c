@@ -19,7 +19,11 @@ static const hyi_store_driver *store_more(const hy_store *store) {
 }
 
 hy_err hy_store_checkpoint_slice(hy_store *store, bool *out_more, hy_why *why) {
-    return store_more(store)->checkpoint_slice(store, out_more, why);
+    if (store->driver->checkpoint_slice != NULL) {
+        return store->driver->checkpoint_slice(store, out_more, why);
+    }
+    *out_more = false;
+    return store->driver->checkpoint(store, why);
 }
 
 hy_store_recovery hy_store_recovered(const hy_store *store) {

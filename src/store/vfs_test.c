@@ -1,7 +1,7 @@
 // vfs_test.c - SQLite on the files of a world, apart from the store.
 //
-// What the conformance suite and the crash sweep cannot see from above: that a simulated run repeats
-// itself to the byte, and that the real world's files can be used in the same way.
+// What the conformance suite and the crash sweep cannot see from above: that a simulated run
+// repeats itself to the byte, and that the real world's files can be used in the same way.
 #include "store/vfs.h"
 
 #include <stdio.h>
