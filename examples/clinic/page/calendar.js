@@ -49,7 +49,8 @@ export function currentView() {
     const ids = new Set(dentists.map((d) => d.dentist));
     const own = mine();
     const staying = own.filter((v) => v.appointment !== state.moving);
-    const visible = state.shifts.filter((s) => ids.has(s.dentist));
+    const visible = state.shifts.filter((s) => ids.has(s.dentist)
+        && (!narrow.matches || s.day === state.day));
     return {
         layout: narrow.matches ? "day" : "week",
         days: shownDays(),

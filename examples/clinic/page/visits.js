@@ -18,7 +18,7 @@ import {
 } from "./time.js";
 import { refusalText, STATE_WORDS } from "./words.js";
 
-const HISTORY_LINES = 5; // in a dialog
+const HISTORY_LINES = 5; // in a dialog, and while a payment is tried
 
 const drawn = new Map(); // key -> {signature, card}
 
@@ -115,7 +115,7 @@ function whoAndWhere(visit) {
 
 function logOf(visit, busy) {
     return h("details", { "class": "log", "open": busy, "aria-label": "History" },
-        h("summary", { "text": "What the clinic did", "data-action": "log" }), history(visit));
+        h("summary", { "text": "What the clinic did", "data-action": "log" }), history(visit, busy ? HISTORY_LINES : undefined));
 }
 
 function buttonsOf(visit) {
