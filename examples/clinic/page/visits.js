@@ -115,7 +115,8 @@ function whoAndWhere(visit) {
 
 function logOf(visit, busy) {
     return h("details", { "class": "log", "open": busy, "aria-label": "History" },
-        h("summary", { "text": "What the clinic did", "data-action": "log" }), history(visit, busy ? HISTORY_LINES : undefined));
+        h("summary", { "text": "What the clinic did", "data-action": "log" }),
+        history(visit, busy ? HISTORY_LINES : undefined));
 }
 
 function buttonsOf(visit) {
