@@ -349,7 +349,7 @@ static options bed_read_options(int argc, char **argv) {
 
 int main(int argc, char **argv) {
     bed b = { .o = bed_read_options(argc, argv) };
-    const char *base = getenv("TMPDIR") != NULL ? getenv("TMPDIR") : "/tmp";
+    const char *base = getenv("TMPDIR") != NULL ? getenv("TMPDIR") : P_tmpdir;
     if (b.o.folder != NULL) {
         snprintf(b.folder, sizeof b.folder, "%s", b.o.folder);
     } else {

@@ -43,7 +43,8 @@ static hy_err equal_seeds_write_equal_bytes(hy_mem *mem) {
 static hy_err the_real_worlds_files_will_do(hy_mem *mem) {
     (void)mem;
     HY_CLEANUP(close_world) hy_world *world = NULL;
-    char folder[] = "/tmp/hypha-vfs-XXXXXX", path[64], lock[64];
+    char folder[40], path[64], lock[64];
+    snprintf(folder, sizeof folder, "%s/hypha-vfs-XXXXXX", P_tmpdir);
     CHECK(mkdtemp(folder) != NULL);
     snprintf(path, sizeof path, "%s/a.db", folder);
     snprintf(lock, sizeof lock, "%s/a.db-lock", folder);
