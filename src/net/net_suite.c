@@ -148,15 +148,24 @@ static size_t net_head_len(net_client *client) {
     return end == SIZE_MAX ? 0 : end + 4;
 }
 
+// The digits at the start; the bytes are not NUL-ended, so atoi would read past them.
+static size_t net_number(hy_bytes bytes) {
+    size_t number = 0;
+    for (size_t i = 0; i < bytes.len && bytes.ptr[i] >= '0' && bytes.ptr[i] <= '9'; i++) {
+        number = number * 10 + (size_t)(bytes.ptr[i] - '0');
+    }
+    return number;
+}
+
 static net_answer net_take(net_client *client, bool has_body) {
     NET_UNTIL(client->fixture, net_head_len(client) > 0);
     net_answer answer = { 0 };
     answer.head = (hy_bytes){ net_pending(client).ptr, net_head_len(client) };
     CHECK(answer.head.len > 12 && memcmp(answer.head.ptr, "HTTP/1.1 ", 9) == 0);
-    answer.status = (uint32_t)atoi((const char *)answer.head.ptr + 9);
+    answer.status = (uint32_t)net_number((hy_bytes){ answer.head.ptr + 9, answer.head.len - 9 });
     size_t head_len = answer.head.len, body_len = 0;
     hy_bytes length = net_header(&answer, "content-length");
-    if (has_body && length.ptr != NULL) body_len = (size_t)atoll((const char *)length.ptr);
+    if (has_body && length.ptr != NULL) body_len = net_number(length);
     NET_UNTIL(client->fixture, net_pending(client).len >= head_len + body_len || client->ended);
     hy_bytes all = net_pending(client);
     CHECK(all.len >= head_len + body_len);

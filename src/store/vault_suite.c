@@ -244,7 +244,7 @@ void vault_draw_input(uint64_t seed, uint64_t n, vault_draw *out_draw) {
     draw.has_key = (random >> 32) % 4 == 0;
     size_t len = (random >> 40) % (sizeof draw.word - 20);
     for (size_t i = 0; i < 20 + len; i++) { // a text with zero bytes and two-byte letters in it
-        draw.word[i] = i < 16 ? (char)('a' + (random >> (4 * (i % 16)) & 15)) : 'z';
+        draw.word[i] = (char)(i < 16 ? 'a' + (int)(random >> (4 * (i % 16)) & 15) : 'z');
     }
     memcpy(draw.word + 16, "\xc3\xa4\0", 3);
     draw.body.word = (hy_text){ (const uint8_t *)draw.word, 20 + len };
