@@ -1,4 +1,7 @@
 // attempt_test.c - actions on their way out: restored, retried, cancelled, completed; and timers.
+//
+// The executor under test does as it is told and writes down every attempt, so each test reads as a
+// story: what was started with which key, and what was not. Time is simulated; a day costs nothing.
 #include "host/fake_suite.h"
 #include "base/cleanup.h"
 #include "kit/kit.h"

@@ -1,4 +1,7 @@
 // due_test.c - the heap of times against a sorted list.
+//
+// Retries and deadlines hang on it, and a heap that loses one record forgets a payment; so random
+// additions, removals and takings are compared with a search through all records, after each.
 #include "host/due.h"
 #include "kit/kit.h"
 

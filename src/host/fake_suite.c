@@ -1,4 +1,8 @@
 // fake_suite.c - see the header.
+//
+// The store checks its caller on the way: batches must follow each other without a gap, and no two
+// calls may overlap. The executors write each start and cancel into the trace, and hold attempts
+// until the test says how they end.
 #include "host/fake_suite.h"
 #include "base/cleanup.h"
 #include "kit/kit.h"

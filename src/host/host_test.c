@@ -1,4 +1,9 @@
 // host_test.c - calls, commits and their outcomes, on a store that does as it is told.
+//
+// Most tests compare a trace of what happened in which order: an answer that leaves before its
+// append, or at all after a refused one, shows as a line in the wrong place. The world is simulated
+// and its choices are seeded; HY_SEED shakes the order of everything that the host does not
+// promise.
 #include "host/fake_suite.h"
 #include "base/cleanup.h"
 #include "kit/kit.h"

@@ -42,6 +42,9 @@ void hyi_pipeline_run(hy_host *host) {
 
 static void pipeline_fill(hy_host *host) {
     const hyi_batch *building = host->building;
+    // Calls that are taken in together share a time; it never goes back.
+    const hy_ns wall = hy_world_wall(host->world);
+    if (wall > host->last_now) host->last_now = wall;
     while (host->queue.count > 0 && !host->is_uncertain && !host->stats.halted &&
            building->calls.count < host->options.batch_max &&
            building->frames.len < host->options.batch_bytes_max) {
@@ -53,8 +56,6 @@ static void pipeline_fill(hy_host *host) {
 
 static void pipeline_step(hy_host *host, hy_call *call) {
     hyi_batch *building = host->building;
-    const hy_ns wall = hy_world_wall(host->world);
-    if (wall > host->last_now) host->last_now = wall;
     if (building->entry_count == 0) building->chain_before = hy_state_chain(host->state);
     const hy_input input = {
         .seq = hy_state_seq(host->state) + 1,

@@ -1,4 +1,7 @@
 // replay_test.c - a store proves itself, and a change of code is found at its first step.
+//
+// A host writes five steps into a memory store; then the bank, or a bank with one line changed, is
+// replayed over it. What is compared is what a person would read: the step and the rows.
 #include "host/fake_suite.h"
 #include "base/cleanup.h"
 #include "kit/kit.h"
