@@ -21,6 +21,10 @@ static void derived_link(hy_state *state, uint32_t index) {
         derived->next_of_table = state->first_of_table[invariant->table];
         state->first_of_table[invariant->table] = index + 1;
     }
+    if (invariant->kind == HY_INVARIANT_REFERENCE || invariant->kind == HY_INVARIANT_AGGREGATE) {
+        derived->next_kept = state->first_kept[invariant->table];
+        state->first_kept[invariant->table] = index + 1;
+    }
     if (invariant->kind == HY_INVARIANT_REFERENCE) {
         derived->next_of_target = state->first_of_target[invariant->target];
         state->first_of_target[invariant->target] = index + 1;
@@ -49,17 +53,17 @@ void hyi_derived_deinit(hy_state *state) {
 }
 
 static const hyi_layout *derived_target(const hy_state *state, const hy_invariant *invariant) {
-    return &hyi_state_rows(state, invariant->target)->layout;
+    return &state->tables[invariant->target]->layout;
 }
 
 // Which row the invariant's row names; false: none.
 static bool derived_key(const hy_state *state, uint32_t index, const void *row, hyi_key *out_key) {
+    if (row == NULL) return false;
     const hy_invariant *invariant = &state->machine->invariants[index];
-    const hyi_layout *layout = derived_target(state, invariant);
     uint64_t target_row[HYI_REFERRED_ROW_BYTES_MAX / sizeof(uint64_t)];
     memset(target_row, 0, HYI_KEY_END_MAX);
-    if (row == NULL || !invariant->refer(row, target_row)) return false;
-    *out_key = hyi_layout_key(layout, target_row);
+    if (!invariant->refer(row, target_row)) return false;
+    *out_key = hyi_layout_key(derived_target(state, invariant), target_row);
     return true;
 }
 
@@ -93,7 +97,6 @@ static hy_err derived_swap(hy_state *state, uint32_t index, const void *gone, co
     if (invariant->kind == HY_INVARIANT_REFERENCE) {
         return derived_swap_names(state, index, gone, come);
     }
-    if (invariant->kind != HY_INVARIANT_AGGREGATE) return HY_OK;
     int64_t *sum = &state->derived[index].sum;
     if (come != NULL) *sum = hyi_derived_add(*sum, invariant->measure(come));
     if (gone != NULL) *sum = hyi_derived_subtract(*sum, invariant->measure(gone));
@@ -103,12 +106,12 @@ static hy_err derived_swap(hy_state *state, uint32_t index, const void *gone, co
 static hy_err derived_swap_all(hy_state *state, uint32_t table, const void *gone,
                                const void *come) {
     if (table >= HY_TABLES_MAX) return HY_OK; // nobody watches the runtime's own
-    uint32_t first = state->first_of_table[table], failed = 0;
-    for (uint32_t i = first; i != 0 && failed == 0; i = state->derived[i - 1].next_of_table) {
+    uint32_t first = state->first_kept[table], failed = 0;
+    for (uint32_t i = first; i != 0 && failed == 0; i = state->derived[i - 1].next_kept) {
         if (derived_swap(state, i - 1, gone, come) != HY_OK) failed = i;
     }
     if (failed == 0) return HY_OK;
-    for (uint32_t i = first; i != failed; i = state->derived[i - 1].next_of_table) {
+    for (uint32_t i = first; i != failed; i = state->derived[i - 1].next_kept) {
         HY_ASSERT(derived_swap(state, i - 1, come, gone) == HY_OK);
     }
     return HY_NOMEM;

@@ -94,6 +94,7 @@ static void revoke_to(hy_state *state, uint64_t entries, uint64_t bytes, uint64_
 
 void hyi_undo_cancel(hy_state *state) {
     const hyi_undo *undo = &state->undo;
+    if (hyi_queue_end(&undo->entries) == undo->entries_first) return; // no row, so no blob either
     revoke_to(state, undo->entries_first, undo->bytes_first, undo->blobs_first);
 }
 
@@ -128,22 +129,21 @@ static void revoke_drop_dead(hy_state *state, const hyi_undo_entry *entry, uint6
 
 static void revoke_release_first(hy_state *state) {
     hyi_undo *undo = &state->undo;
-    const hyi_undo_step step = *(hyi_undo_step *)hyi_queue_at(&undo->steps, undo->steps.front);
-    hyi_undo_step end = { .entries = hyi_queue_end(&undo->entries),
-                          .bytes = hyi_queue_end(&undo->bytes),
-                          .blobs = hyi_queue_end(&undo->blobs) };
-    if (undo->steps.count > 1)
-        end = *(hyi_undo_step *)hyi_queue_at(&undo->steps, undo->steps.front + 1);
-    for (uint64_t at = step.entries; at < end.entries; at++) {
-        revoke_drop_dead(state, hyi_undo_entry_at(undo, at), step.step);
+    const hyi_undo_step *step = hyi_queue_at(&undo->steps, undo->steps.front);
+    bool is_last = undo->steps.count == 1;
+    uint64_t entries = is_last ? hyi_queue_end(&undo->entries) : step[1].entries;
+    uint64_t bytes = is_last ? hyi_queue_end(&undo->bytes) : step[1].bytes;
+    uint64_t blobs = is_last ? hyi_queue_end(&undo->blobs) : step[1].blobs;
+    for (uint64_t at = step->entries; at < entries; at++) {
+        revoke_drop_dead(state, hyi_undo_entry_at(undo, at), step->step);
     }
-    for (uint64_t at = step.blobs; at < end.blobs; at++) {
+    for (uint64_t at = step->blobs; at < blobs; at++) {
         const hyi_undo_blob *blob = hyi_queue_at(&undo->blobs, at);
         if (!blob->made) hyi_blobs_free(&state->blobs, blob->bytes);
     }
-    hyi_queue_forget(&undo->entries, end.entries);
-    hyi_queue_forget(&undo->bytes, end.bytes);
-    hyi_queue_forget(&undo->blobs, end.blobs);
+    hyi_queue_forget(&undo->entries, entries);
+    hyi_queue_forget(&undo->bytes, bytes);
+    hyi_queue_forget(&undo->blobs, blobs);
     hyi_queue_forget(&undo->steps, undo->steps.front + 1);
 }
 

@@ -9,11 +9,11 @@
 #include "machine/undo.h"
 
 // Kept by an aggregate invariant: the sum. By a reference invariant: how often each row is named.
-// And the invariant's places in three lists, so that a changed row meets only those it concerns.
+// And the invariant's places in four lists, so that a changed row meets only those it concerns.
 typedef struct hyi_derived {
     int64_t sum;
     hyi_map referred;
-    uint32_t next_of_table, next_of_target, next_of_step; // invariant number + 1; 0 ends a list
+    uint32_t next_of_table, next_kept, next_of_target, next_of_step; // number + 1; 0 ends a list
 } hyi_derived;
 
 struct hy_txn {
@@ -37,6 +37,7 @@ struct hy_state {
     uint64_t seq, digest, chain;
     hyi_derived *derived;                    // one for each of the machine's invariants
     uint32_t first_of_table[HY_TABLES_MAX];  // about its rows
+    uint32_t first_kept[HY_TABLES_MAX];      // of these, those that keep something beside its rows
     uint32_t first_of_target[HY_TABLES_MAX]; // references to its rows
     uint32_t first_of_step;                  // sums and globals: once a step
     const char *halted_by;                   // the invariant, or NULL
@@ -51,7 +52,8 @@ struct hy_state {
     hy_action actions[HY_ACTIONS_PER_STEP];
     uint32_t action_count;
 
-    bool stepping; // a step function is running
+    uint32_t owed_slot; // in the ledger: the action that the input under way completes
+    bool stepping;      // a step function is running
     hy_txn txn;
 };
 
@@ -80,6 +82,7 @@ static inline bool hyi_table_is_digested(uint32_t table) {
 
 // txn.c: the only ways a row changes inside a step.
 void *hyi_txn_touch(hy_txn *txn, uint32_t table, uint32_t slot); // logs once a step; NULL: failed
+bool hyi_txn_delete(hy_txn *txn, uint32_t table, uint32_t slot); // false: failed
 void hyi_txn_fail(hy_txn *txn, hy_err err);
 // Clears what unset options still hold, so that equal rows have equal bytes and a text that was
 // unset does not come back when somebody sets the flag again. HY_NOMEM.

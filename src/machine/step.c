@@ -26,17 +26,19 @@ static hy_err step_recall(hy_state *state, const hy_input *input, hy_outcome *ou
     return (hy_err)answer->err;
 }
 
-// Is the action still owed, and is this the input that it waits for?
-static hy_err step_check_completion(const hy_state *state, const hy_input *input) {
-    const hy_view *view = hyi_view_of(state);
-    const hy_ledger_row *row =
-        hy_row_get(view, HY_LEDGER, &(hy_ledger_row){ .id = input->action_id });
-    if (row == NULL) {
+// Is the action still owed, and is this the input that it waits for? Remembers where it lies.
+static hy_err step_check_completion(hy_state *state, const hy_input *input) {
+    const hyi_rows *ledger = state->tables[HY_LEDGER];
+    uint32_t slot = hyi_rows_find(ledger, (hyi_key){ 0, input->action_id });
+    state->owed_slot = slot;
+    if (slot == HYI_NO_SLOT || !hyi_rows_is_live(ledger, slot)) {
+        const hy_view *view = hyi_view_of(state);
         const hy_counter_row *counter =
             hy_row_get(view, HY_COUNTER, &(hy_counter_row){ .of_table = HY_LEDGER });
         bool existed = counter != NULL && input->action_id > 0 && input->action_id < counter->next;
         return existed ? HY_ALREADY_DONE : HY_NOT_FOUND;
     }
+    const hy_ledger_row *row = hyi_rows_row(ledger, slot);
     uint32_t expected = row->kind;
     if (row->due == 0) {
         if (row->kind >= state->machine->action_count) return HY_UNKNOWN_KIND; // stored by another
@@ -69,7 +71,7 @@ static void step_begin(hy_state *state, const hy_input *input) {
     state->action_count = 0;
     state->txn = (hy_txn){ .state = state, .input = input, .random = input->random };
     if (state->machine->inputs[input->kind].internal) {
-        hy_row_delete(&state->txn, HY_LEDGER, &(hy_ledger_row){ .id = input->action_id });
+        hyi_txn_delete(&state->txn, HY_LEDGER, state->owed_slot);
     }
 }
 

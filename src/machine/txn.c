@@ -185,11 +185,8 @@ bool hy_row_set_bytes(hy_txn *txn, uint32_t table, void *row, size_t offset, hy_
     return hy_bytes_equal(*at, value) || txn_put_blob(txn, at, value);
 }
 
-bool hy_row_delete(hy_txn *txn, uint32_t table, const void *key_row) {
-    hyi_rows *rows = hyi_state_rows(txn->state, table);
-    if (txn->failed != HY_OK) return false;
-    uint32_t slot = txn_find_live(rows, key_row);
-    if (slot == HYI_NO_SLOT) return false;
+bool hyi_txn_delete(hy_txn *txn, uint32_t table, uint32_t slot) {
+    hyi_rows *rows = txn->state->tables[table];
     void *row = hyi_txn_touch(txn, table, slot);
     if (row == NULL) return false;
     for (uint32_t i = 0; i < rows->layout.blob_count; i++) {
@@ -198,6 +195,13 @@ bool hy_row_delete(hy_txn *txn, uint32_t table, const void *key_row) {
     hyi_rows_set_mark(rows, slot, HYI_MARK(txn->state->step, false));
     rows->writes++;
     return true;
+}
+
+bool hy_row_delete(hy_txn *txn, uint32_t table, const void *key_row) {
+    hyi_rows *rows = hyi_state_rows(txn->state, table);
+    if (txn->failed != HY_OK) return false;
+    uint32_t slot = txn_find_live(rows, key_row);
+    return slot != HYI_NO_SLOT && hyi_txn_delete(txn, table, slot);
 }
 
 hy_err hyi_txn_normalise(hy_txn *txn, const hyi_layout *layout, void *row) {
