@@ -147,22 +147,29 @@ static hy_err dentist_book(hy_txn *txn, dentist_request *request, uint32_t cents
     return HY_OK;
 }
 
-static hy_err dentist_step_paid(hy_txn *txn, const dentist_paid *in) {
+// The request is finished without a booking; the live mix forgets it.
+static void dentist_finish(hy_txn *txn, dentist_request *request, dentist_status status,
+                           bool forget) {
+    request->status = status;
+    if (forget) hy_row_delete(txn, DENTIST_REQUESTS, request);
+}
+
+static hy_err dentist_step_paid(hy_txn *txn, const dentist_paid *in, bool forget) {
     dentist_request *request =
         hy_row_update(txn, DENTIST_REQUESTS, &(dentist_request){ .id = in->request });
     if (request == NULL) return hy_reject(txn, DENTIST_INVALID_REQUEST);
     if (!in->worked) {
-        request->status = DENTIST_NO_SLOT;
+        dentist_finish(txn, request, DENTIST_NO_SLOT, forget);
         return HY_OK;
     }
     if (dentist_is_available(hy_txn_view(txn), request->practice, request->day_minute,
                              dentist_minutes[request->treatment])) {
         return dentist_book(txn, request, in->cents);
     }
-    request->status = DENTIST_TAKEN;
+    dentist_finish(txn, request, DENTIST_TAKEN, forget);
     uint64_t release =
-        hy_action_emit(txn, DENTIST_DO_RELEASE, &(dentist_release){ .request = request->id });
-    return hy_reply(txn, &(dentist_accepted){ .request = request->id, .action = release });
+        hy_action_emit(txn, DENTIST_DO_RELEASE, &(dentist_release){ .request = in->request });
+    return hy_reply(txn, &(dentist_accepted){ .request = in->request, .action = release });
 }
 
 static hy_err dentist_step_cancel(hy_txn *txn, const dentist_cancel *in) {
@@ -193,25 +200,23 @@ static hy_err dentist_step_open_week(hy_txn *txn) {
     return HY_OK;
 }
 
-static hy_err dentist_step(hy_txn *txn, const hy_input *input) {
+static hy_err dentist_run(hy_txn *txn, const hy_input *input, bool forget) {
     switch (input->kind) {
     case DENTIST_IN_SLOT: return dentist_step_slot(txn, input->body);
     case DENTIST_IN_AUTO: return dentist_step_auto(txn, input->body);
-    case DENTIST_IN_PAID: return dentist_step_paid(txn, input->body);
+    case DENTIST_IN_PAID: return dentist_step_paid(txn, input->body, forget);
     case DENTIST_IN_CANCEL: return dentist_step_cancel(txn, input->body);
     case DENTIST_IN_OPEN_WEEK: return dentist_step_open_week(txn);
     default: return HY_OK; // released: nothing more to do
     }
 }
 
+static hy_err dentist_step(hy_txn *txn, const hy_input *input) {
+    return dentist_run(txn, input, false);
+}
+
 static hy_err dentist_live_step(hy_txn *txn, const hy_input *input) {
-    hy_err err = dentist_step(txn, input);
-    if (err != HY_OK || input->kind != DENTIST_IN_PAID) return err;
-    const dentist_paid *in = input->body;
-    const dentist_request *request =
-        hy_row_get(hy_txn_view(txn), DENTIST_REQUESTS, &(dentist_request){ .id = in->request });
-    if (request->status != DENTIST_CONFIRMED) hy_row_delete(txn, DENTIST_REQUESTS, request);
-    return HY_OK;
+    return dentist_run(txn, input, true);
 }
 
 // ---- invariants ----

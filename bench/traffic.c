@@ -67,11 +67,17 @@ static void traffic_name(traffic *t, traffic_op *op, hy_text *out_name, hy_text 
     *out_email = (hy_text){ (const uint8_t *)op->email, 16 + t->digits };
 }
 
+// One of from..to-1. The golden vectors spend 64 random bits on a choice, the live mix 32.
+static inline uint32_t traffic_choose(traffic *t, uint32_t from, uint32_t to) {
+    return t->live ? hyi_rng_u32_in(&t->rng, from, to)
+                   : (uint32_t)hyi_rng_usize_in(&t->rng, from, to);
+}
+
 // p = 0.85 as the threshold trunc(p * 2^64) of the double nearest to it.
 static const uint64_t TRAFFIC_PAYMENT_WORKS = 15679732462653118464u;
 
 static void traffic_complete(traffic *t, traffic_op *op) {
-    size_t index = (size_t)hyi_rng_usize_in(&t->rng, 0, t->waiting.count);
+    size_t index = traffic_choose(t, 0, (uint32_t)t->waiting.count);
     bool worked = hyi_rng_bool(&t->rng, TRAFFIC_PAYMENT_WORKS);
     op->target = t->live ? traffic_take_any(&t->waiting, index) : traffic_take(&t->waiting, index);
     op->body.paid = (dentist_paid){ .request = op->target.request,
@@ -81,7 +87,7 @@ static void traffic_complete(traffic *t, traffic_op *op) {
 }
 
 static uint16_t traffic_practice(traffic *t) {
-    return t->live ? (uint16_t)hyi_rng_usize_in(&t->rng, 0, TRAFFIC_PRACTICES) : 0;
+    return t->live ? (uint16_t)traffic_choose(t, 0, TRAFFIC_PRACTICES) : 0;
 }
 
 static uint16_t traffic_time(traffic *t) {
@@ -93,9 +99,9 @@ static void traffic_request_slot(traffic *t, traffic_op *op) {
     dentist_request_slot *in = &op->body.slot;
     *in = (dentist_request_slot){ .user = t->next_user++ };
     in->practice = traffic_practice(t);
-    uint16_t day = (uint16_t)hyi_rng_usize_in(&t->rng, 0, 5);
+    uint16_t day = (uint16_t)traffic_choose(t, 0, 5);
     in->day_minute = (uint16_t)(day * 1440 + traffic_time(t));
-    in->treatment = (uint8_t)hyi_rng_usize_in(&t->rng, 0, 4);
+    in->treatment = (uint8_t)traffic_choose(t, 0, 4);
     traffic_name(t, op, &in->name, &in->email);
     op->target = (traffic_waiting){ .treatment = in->treatment };
     op->input = (hy_input){ .kind = DENTIST_IN_SLOT };
@@ -105,10 +111,10 @@ static void traffic_request_auto(traffic *t, traffic_op *op) {
     dentist_request_auto *in = &op->body.automatic;
     *in = (dentist_request_auto){ .user = t->next_user++ };
     in->practice = traffic_practice(t);
-    in->days.len = (size_t)hyi_rng_usize_in(&t->rng, 1, 4);
-    size_t times = (size_t)hyi_rng_usize_in(&t->rng, 1, 3);
+    in->days.len = traffic_choose(t, 1, 4);
+    size_t times = traffic_choose(t, 1, 3);
     for (size_t i = 0; i < in->days.len; i++) {
-        op->days[i] = (uint8_t)hyi_rng_usize_in(&t->rng, 0, 5);
+        op->days[i] = (uint8_t)traffic_choose(t, 0, 5);
     }
     for (size_t i = 0; i < times; i++) {
         uint16_t start = traffic_time(t);
@@ -118,14 +124,14 @@ static void traffic_request_auto(traffic *t, traffic_op *op) {
     if (in->ranges.len == 0) op->ranges[in->ranges.len++] = (dentist_range){ 9 * 60, 17 * 60 };
     in->days.ptr = op->days;
     in->ranges.ptr = op->ranges;
-    in->treatment = (uint8_t)hyi_rng_usize_in(&t->rng, 0, 4);
+    in->treatment = (uint8_t)traffic_choose(t, 0, 4);
     traffic_name(t, op, &in->name, &in->email);
     op->target = (traffic_waiting){ .treatment = in->treatment };
     op->input = (hy_input){ .kind = DENTIST_IN_AUTO };
 }
 
 static void traffic_cancel(traffic *t, traffic_op *op) {
-    size_t index = (size_t)hyi_rng_usize_in(&t->rng, 0, t->confirmed.count);
+    size_t index = traffic_choose(t, 0, (uint32_t)t->confirmed.count);
     op->target = traffic_take_any(&t->confirmed, index);
     op->body.cancel = (dentist_cancel){ .request = op->target.request };
     op->input = (hy_input){ .kind = DENTIST_IN_CANCEL };
