@@ -227,6 +227,7 @@ static bool txn_made_blob(const hyi_undo *undo, const uint8_t *ptr) {
 
 bool hyi_txn_owns_blobs(const hy_state *state, const hy_change *change) {
     const hyi_layout *layout = &state->tables[change->table]->layout;
+    if (change->after == NULL) return true; // a row that went
     for (uint32_t i = 0; i < layout->blob_count; i++) {
         hy_bytes now = hyi_blob_of(&layout->blobs[i], change->after);
         hy_bytes was = { NULL, 0 };
