@@ -345,6 +345,15 @@ static hy_err link_meet(hyi_sqlite *self, const hyi_wal_survey *survey, bool *ou
     return err == HY_OK && lazy == 0 ? link_check_log(self, survey, why) : err;
 }
 
+// An emptied log whose emptiness is not durable could come back after a crash, older than the pages
+// that were written since. SQLite leaves that sync out; we take the file from it.
+static int link_sync_log(hyi_sqlite *self) {
+    sqlite3_file *log = NULL;
+    int rc = sqlite3_file_control(self->db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log);
+    if (rc != SQLITE_OK || log == NULL || log->pMethods == NULL) return rc;
+    return log->pMethods->xSync(log, SQLITE_SYNC_NORMAL);
+}
+
 // Makes the connection fit for writing.
 static hy_err link_settle(hyi_sqlite *self, bool empty, bool was_lazy, hy_why *why) {
     int64_t page_bytes = 0;
@@ -360,6 +369,7 @@ static hy_err link_settle(hyi_sqlite *self, bool empty, bool was_lazy, hy_why *w
     int rc = sqlite3_wal_checkpoint_v2(self->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
     bool reader = (rc & 0xff) == SQLITE_BUSY; // a person looks with a shell: the log's end stays
     self->wal_pages = 0;
+    if (rc == SQLITE_OK) rc = link_sync_log(self);
     return rc == SQLITE_OK || reader ? HY_OK : hyi_sqlite_fail(self, rc, NULL, why);
 }
 
