@@ -9,8 +9,10 @@
 
 static const size_t ROWS_SLAB_BYTES = 16 * 1024;
 
+// Whole pages where pages are guarded; elsewhere the rows and no more.
 static size_t rows_slab_bytes(const hyi_rows *rows) {
     size_t bytes = (size_t)rows->stride << rows->slab_shift;
+    if (rows->guard == NULL) return bytes;
     return (bytes + HY_GUARD_PAGE - 1) / HY_GUARD_PAGE * HY_GUARD_PAGE;
 }
 
@@ -184,24 +186,9 @@ void hyi_rows_drop(hyi_rows *rows, uint32_t slot) {
     rows_give_slot(rows, slot);
 }
 
-static void rows_protect(const hyi_rows *rows, uint32_t slot, bool writable) {
+void hyi_rows_protect(const hyi_rows *rows, uint32_t slot, bool writable) {
     uintptr_t first = (uintptr_t)hyi_rows_mark(rows, slot) / HY_GUARD_PAGE * HY_GUARD_PAGE;
     uintptr_t end = (uintptr_t)hyi_rows_mark(rows, slot) + rows->stride;
     size_t size = (end - first + HY_GUARD_PAGE - 1) / HY_GUARD_PAGE * HY_GUARD_PAGE;
     rows->guard->protect(rows->guard, (void *)first, size, writable);
-}
-
-void hyi_rows_open(const hyi_rows *rows, uint32_t slot) {
-    if (rows->guard != NULL) rows_protect(rows, slot, true);
-}
-
-void hyi_rows_seal(const hyi_rows *rows, uint32_t slot) {
-    if (rows->guard != NULL) rows_protect(rows, slot, false);
-}
-
-void hyi_rows_set_mark(hyi_rows *rows, uint32_t slot, uint64_t mark) {
-    uint64_t *at = hyi_rows_mark(rows, slot);
-    if ((*at & HYI_MARK_LIVE) != 0) rows->count--;
-    if ((mark & HYI_MARK_LIVE) != 0) rows->count++;
-    *at = mark;
 }

@@ -62,10 +62,19 @@ HY_CHECKED hy_err hyi_rows_add(hyi_rows *rows, hyi_key key, uint32_t *out_slot);
 void hyi_rows_drop(hyi_rows *rows, uint32_t slot);
 
 // Guarded tables: lets the row be written, or protects it again. Nothing otherwise.
-void hyi_rows_open(const hyi_rows *rows, uint32_t slot);
-void hyi_rows_seal(const hyi_rows *rows, uint32_t slot);
+void hyi_rows_protect(const hyi_rows *rows, uint32_t slot, bool writable);
+static inline void hyi_rows_open(const hyi_rows *rows, uint32_t slot) {
+    if (rows->guard != NULL) hyi_rows_protect(rows, slot, true);
+}
+static inline void hyi_rows_seal(const hyi_rows *rows, uint32_t slot) {
+    if (rows->guard != NULL) hyi_rows_protect(rows, slot, false);
+}
 
 // Sets mark and live flag, and keeps `count` right.
-void hyi_rows_set_mark(hyi_rows *rows, uint32_t slot, uint64_t mark);
+static inline void hyi_rows_set_mark(hyi_rows *rows, uint32_t slot, uint64_t mark) {
+    uint64_t *at = hyi_rows_mark(rows, slot);
+    rows->count += (uint32_t)(mark & HYI_MARK_LIVE) - (uint32_t)(*at & HYI_MARK_LIVE);
+    *at = mark;
+}
 
 #endif

@@ -38,7 +38,7 @@ void *hy_txn_alloc(hy_txn *txn, size_t size) {
 
 // ---- the log ----
 
-static hyi_undo_entry *txn_log(hy_txn *txn, uint32_t table, uint64_t old_mark) {
+static inline hyi_undo_entry *txn_log(hy_txn *txn, uint32_t table, uint64_t old_mark) {
     hy_state *state = txn->state;
     if (state->undo.entries.count >= state->options.undo_rows_max) {
         hyi_txn_fail(txn, HY_LIMIT);
@@ -61,7 +61,7 @@ void *hyi_txn_touch(hy_txn *txn, uint32_t table, uint32_t slot) {
     hy_state *state = txn->state;
     hyi_rows *rows = state->tables[table];
     uint64_t mark = *hyi_rows_mark(rows, slot);
-    void *row = hyi_rows_row(rows, slot);
+    uint64_t *row = hyi_rows_row(rows, slot);
     if (mark >> 1 == state->step) return row;
 
     hyi_undo_entry *entry = txn_log(txn, table, mark);
@@ -78,7 +78,7 @@ void *hyi_txn_touch(hy_txn *txn, uint32_t table, uint32_t slot) {
     entry->bytes = position;
     memcpy(old, row, rows->layout.row_size);
     hyi_rows_open(rows, slot);
-    *hyi_rows_mark(rows, slot) = HYI_MARK(state->step, mark & HYI_MARK_LIVE);
+    row[-1] = HYI_MARK(state->step, mark & HYI_MARK_LIVE);
     return row;
 }
 
