@@ -19,6 +19,7 @@ const CRASHES = Number(process.env.CRASHES ?? 100);
 const SEED = Number(process.env.SEED ?? Math.floor(Math.random() * 1e9));
 const CLIENTS = 12;
 const SETTLE_MS = 60000;
+const ALL_MS = 60000 + 3000 * CRASHES; // more than it ever took, less than for ever
 const REPEATED = 300; // answers that are asked for again at the end
 const BUILD = process.env.HYPHA_BUILD ?? "build/debug";
 
@@ -98,6 +99,21 @@ function report(facts, checks) {
     return failed;
 }
 
+async function loadAndCrash(clinic, provider) {
+    const { today } = await (await fetch(`${clinic.url}/api/clinic`)).json();
+    const counts = newCounts();
+    const stop = { now: false };
+    const clients = Array.from({ length: CLIENTS }, (_, i) =>
+        client(clinic, counts, newDice(SEED, i + 1), today, stop));
+    await crashManyTimes(clinic, provider, counts);
+    stop.now = true;
+    await behave(provider, { mode: "normal" });
+    const believed = await Promise.all(clients);
+    await settle(clinic);
+    const repeated = await askAgain(clinic, believed.flatMap((b) => b.exchanges));
+    return { visits: believed.flatMap((b) => b.visits), repeated };
+}
+
 async function run(folder) {
     const port = await freePort();
     const provider = await launch("clinic-provider", [
@@ -105,28 +121,15 @@ async function run(folder) {
         "--webhook", `http://127.0.0.1:${port}/webhook/payments`,
     ]);
     const clinic = newClinic(folder, port, provider.url);
-    try {
-        await clinic.start();
-        const { today } = await (await fetch(`${clinic.url}/api/clinic`)).json();
-        const counts = newCounts();
-        const stop = { now: false };
-        const clients = Array.from({ length: CLIENTS }, (_, i) =>
-            client(clinic, counts, newDice(SEED, i + 1), today, stop));
-        await crashManyTimes(clinic, provider, counts);
-        stop.now = true;
-        await behave(provider, { mode: "normal" });
-        const believed = await Promise.all(clients);
-        await settle(clinic);
-        const repeated = await askAgain(clinic, believed.flatMap((b) => b.exchanges));
-        const ended = await clinic.stop();
-        const { holds } = await (await fetch(`${provider.url}/ledger`)).json();
-        const visits = believed.flatMap((b) => b.visits);
-        console.log(`${visits.length} appointments, ${holds.length} holds`);
-        return { visits, repeated, ended, ledger: holds, db: readDatabase(folder) };
-    } finally {
-        if (clinic.running()) await clinic.stop();
-        kill(provider.process, "SIGTERM");
-    }
+    await clinic.start();
+    const late = new Promise((resolve, reject) => {
+        setTimeout(() => reject(new Error(`not done after ${ALL_MS / 1000} s`)), ALL_MS).unref();
+    });
+    const believed = await Promise.race([loadAndCrash(clinic, provider), clinic.died, late]);
+    const ended = await clinic.stop();
+    const { holds } = await (await fetch(`${provider.url}/ledger`)).json();
+    console.log(`${believed.visits.length} appointments, ${holds.length} holds`);
+    return { ...believed, ended, ledger: holds, db: readDatabase(folder) };
 }
 
 console.log(`seed ${SEED}, ${CRASHES} crashes`);

@@ -33,8 +33,8 @@ function count(counts, what) {
 
 // One exchange. null: nobody knows.
 export async function exchange(clinic, request) {
-    await clinic.up();
     try {
+        await clinic.up();
         const response = await fetch(clinic.url + request.path, {
             method: "POST",
             headers: { "Content-Type": "application/json", "Idempotency-Key": request.key },

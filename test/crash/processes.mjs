@@ -36,7 +36,7 @@ export function launch(name, args, early = () => {}) {
             const match = /(http:\/\/[^/\s]+)/.exec(said);
             if (match) {
                 clearTimeout(late);
-                resolve({ process: child, url: match[1], ended });
+                resolve({ process: child, url: match[1], ended, said: () => said });
             }
         });
         child.stderr.setEncoding("utf8").on("data", (chunk) => { said += chunk; });
@@ -72,7 +72,14 @@ export async function freePort() {
 export function newClinic(folder, port, provider) {
     let running = null;
     let up = Promise.resolve();
+    let tellDeath;
+    const died = new Promise((resolve, reject) => { tellDeath = reject; });
+    const watch = (one) => one.ended.then(({ code, signal }) => {
+        if (one.expected) return;
+        tellDeath(new Error(`the clinic ended by itself with ${code ?? signal}:\n${one.said()}`));
+    });
     return {
+        died, // rejects when a clinic ends that nobody has ended
         url: `http://127.0.0.1:${port}`,
         up: () => up,
         // Resolves when it is ready; `early` may kill it before: then it is started again.
@@ -82,6 +89,7 @@ export function newClinic(folder, port, provider) {
                 for (let kills = early; ; kills = undefined) {
                     try {
                         running = await launch("clinic", args, kills);
+                        watch(running);
                         return;
                     } catch (error) {
                         if (error.signal !== "SIGKILL" || !kills) throw error;
@@ -93,6 +101,7 @@ export function newClinic(folder, port, provider) {
         // kill -9. Whoever asks from now on waits for the next start.
         async crash(next) {
             const old = running;
+            old.expected = true;
             up = new Promise((resolve) => { this.resume = resolve; });
             const { resume } = this;
             kill(old.process);
@@ -101,9 +110,9 @@ export function newClinic(folder, port, provider) {
             resume();
         },
         async stop() {
+            running.expected = true;
             kill(running.process, "SIGTERM");
             return running.ended;
         },
-        running: () => running?.process.exitCode === null && running.process.signalCode === null,
     };
 }
