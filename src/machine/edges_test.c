@@ -257,6 +257,24 @@ static hy_err emit_one(hy_txn *txn, const hy_input *input) {
     return HY_OK;
 }
 
+static hy_err set_timer_at_the_beginning_of_time(hy_txn *txn, const hy_input *input) {
+    (void)input;
+    hy_action_at(txn, SCRIPT_RANG, 0, NULL);
+    return HY_OK;
+}
+
+// A ledger row tells a timer from an action by its due, which therefore is never 0.
+static hy_err timer_of_1970_is_still_a_timer(hy_mem *mem) {
+    HY_CLEANUP(scripted_deinit) scripted s = { 0 };
+    const hy_bytes none = { NULL, 0 };
+    CHECK_OK(scripted_init(mem, NULL, &s));
+    CHECK_OK(scripted_do(&s, set_timer_at_the_beginning_of_time));
+    CHECK_EQ(s.outcome.actions[0].due, 1);
+    CHECK_ERR(scripted_send(&s, SCRIPT_DONE, 1, none, emit_one), HY_UNKNOWN_KIND);
+    CHECK_OK(scripted_send(&s, SCRIPT_RANG, 1, none, emit_one));
+    return HY_OK;
+}
+
 static hy_err say_no(hy_txn *txn, const hy_input *input) {
     (void)input;
     return hy_reject(txn, SCRIPT_NO);
@@ -345,6 +363,23 @@ static hy_err rejection_is_remembered_after_loading(hy_mem *mem) {
     return HY_OK;
 }
 
+static hy_err answers_are_forgotten_one_by_one(hy_mem *mem) {
+    HY_CLEANUP(scripted_deinit) scripted s = { 0 };
+    CHECK_OK(scripted_init(mem, HY_OPTIONS(hy_state, .answers_max = 2), &s));
+    char key[] = "a";
+    for (; key[0] < 'g'; key[0]++) {
+        CHECK_OK(scripted_send(&s, SCRIPT_DO, 0, hy_bytes_of(key), nothing));
+        uint32_t count = key[0] == 'a' ? 1 : 2;
+        CHECK_EQ(hy_row_count(hy_state_view(s.state), HY_ANSWER), count);
+        CHECK_EQ(hy_row_count(hy_state_view(s.state), HY_ANSWER_ORDER), count);
+    }
+    CHECK_OK(scripted_send(&s, SCRIPT_DO, 0, HY_BYTES("e"), nothing));
+    CHECK(s.outcome.duplicate);
+    CHECK_OK(scripted_send(&s, SCRIPT_DO, 0, HY_BYTES("d"), nothing));
+    CHECK(!s.outcome.duplicate);
+    return HY_OK;
+}
+
 // A rewound answer was never given.
 static hy_err rewound_answer_is_forgotten(hy_mem *mem) {
     HY_CLEANUP(scripted_deinit) scripted s = { 0 };
@@ -404,6 +439,36 @@ static hy_err entries_out_of_order_are_damage(hy_mem *mem) {
     CHECK_TEXT(hy_bytes_of(why.place), "seq");
     CHECK_ERR(edges_replay(&s, &on, 1, &why), HY_CORRUPT);              // seq 0
     CHECK_OK(scripted_send(&on, SCRIPT_DO, 0, HY_BYTES("l"), nothing)); // the state lives on
+    return HY_OK;
+}
+
+// Damage that the frame's CRC cannot know: an entry that does not fit the rows before it.
+static hy_err entry_that_does_not_fit_the_rows_is_damage(hy_mem *mem) {
+    HY_CLEANUP(scripted_deinit) scripted s = { 0 };
+    HY_CLEANUP(scripted_deinit) scripted on = { 0 };
+    CHECK_OK(scripted_init(mem, HY_OPTIONS(hy_state, .record_entries = true), &s));
+    CHECK_OK(scripted_init(mem, NULL, &on));
+    CHECK_OK(hy_state_load_row(on.state, SCRIPT_HASHED, &(script_item){ .id = 8 }, NULL));
+    CHECK_OK(scripted_do(&s, insert_one));
+    hy_why why = { 0 };
+    CHECK_ERR(hy_state_load_entry(on.state, s.outcome.entry, &why), HY_CORRUPT);
+    CHECK_TEXT(((hy_text){ (const uint8_t *)why.text, 26 }), "after entry 1 the digest i");
+    CHECK_EQ(hy_state_seq(on.state), 0);
+    return HY_OK;
+}
+
+// Every way to run out of memory, the last one behind the finished entry, leaves none to store.
+static hy_err refused_step_has_no_entry(hy_mem *mem) {
+    HY_CLEANUP(scripted_deinit) scripted s = { 0 };
+    CHECK_OK(
+        scripted_init(mem, HY_OPTIONS(hy_state, .keep_undo = true, .record_entries = true), &s));
+    for (uint64_t i = 1; i <= 130; i++) { // past two growths of the log of steps
+        hy_err err = scripted_do(&s, emit_one);
+        CHECK_EQ(s.outcome.entry.len > 0, err == HY_OK);
+        CHECK_EQ(s.outcome.action_count, err == HY_OK);
+        CHECK_EQ(hy_state_digest(s.state), hy_state_digest_slow(s.state));
+        CHECK_OK(err);
+    }
     return HY_OK;
 }
 
@@ -513,20 +578,19 @@ static hy_err writing_around_the_log_is_noticed(hy_mem *mem) {
 }
 #endif
 
-KIT_TESTS(KIT_TEST(released_delete_and_rewound_insert_leave_nothing),
-          KIT_TEST(rewinding_both_brings_the_row_back),
-          KIT_TEST(row_replaced_in_one_step_is_one_change),
-          KIT_TEST_ONCE(what_was_released_cannot_be_rewound),
-          KIT_TEST(unset_text_does_not_come_back),
-          KIT_TEST(loaded_row_hides_nothing_behind_an_unset_option),
-          KIT_TEST(setting_a_text_sets_its_option), KIT_TEST(the_first_failure_is_the_answer),
-          KIT_TEST(row_that_would_not_load_is_refused),
-          KIT_TEST(action_cancelled_by_its_own_step_is_not_done),
-          KIT_TEST(completion_stays_owed_until_it_is_judged),
-          KIT_TEST(ledger_row_of_an_unknown_kind_is_refused),
-          KIT_TEST(colliding_key_is_refused_and_changes_nothing),
-          KIT_TEST(rejection_is_remembered_after_loading), KIT_TEST(rewound_answer_is_forgotten),
-          KIT_TEST(forgotten_rejection_replays), KIT_TEST(entries_out_of_order_are_damage),
-          KIT_TEST(rows_are_compared_with_the_digest),
-          KIT_TEST_ONCE(refused_insert_leaves_the_page_open),
-          KIT_TEST_ONCE(writing_around_the_log_is_noticed))
+KIT_TESTS(
+    KIT_TEST(released_delete_and_rewound_insert_leave_nothing),
+    KIT_TEST(rewinding_both_brings_the_row_back), KIT_TEST(row_replaced_in_one_step_is_one_change),
+    KIT_TEST_ONCE(what_was_released_cannot_be_rewound), KIT_TEST(unset_text_does_not_come_back),
+    KIT_TEST(loaded_row_hides_nothing_behind_an_unset_option),
+    KIT_TEST(setting_a_text_sets_its_option), KIT_TEST(the_first_failure_is_the_answer),
+    KIT_TEST(row_that_would_not_load_is_refused),
+    KIT_TEST(action_cancelled_by_its_own_step_is_not_done),
+    KIT_TEST(completion_stays_owed_until_it_is_judged), KIT_TEST(timer_of_1970_is_still_a_timer),
+    KIT_TEST(answers_are_forgotten_one_by_one), KIT_TEST(ledger_row_of_an_unknown_kind_is_refused),
+    KIT_TEST(colliding_key_is_refused_and_changes_nothing),
+    KIT_TEST(rejection_is_remembered_after_loading), KIT_TEST(rewound_answer_is_forgotten),
+    KIT_TEST(forgotten_rejection_replays), KIT_TEST(entries_out_of_order_are_damage),
+    KIT_TEST(entry_that_does_not_fit_the_rows_is_damage), KIT_TEST(refused_step_has_no_entry),
+    KIT_TEST(rows_are_compared_with_the_digest), KIT_TEST_ONCE(refused_insert_leaves_the_page_open),
+    KIT_TEST_ONCE(writing_around_the_log_is_noticed))

@@ -443,6 +443,24 @@ static hy_err rewinding_takes_sums_and_counts_back(hy_mem *mem) {
     return HY_OK;
 }
 
+// A step without memory takes back the sums and counts that it had begun to change.
+static hy_err failing_memory_leaves_sums_and_counts_right(hy_mem *mem) {
+    HY_CLEANUP(calendar_deinit) calendar c = { 0 };
+    calendar_describe(&c);
+    CHECK_OK(calendar_open(mem, &c));
+    cal.dice = kit_seed() + 6;
+    for (uint32_t i = 0; i < 60; i++) {
+        int64_t sum = c.state->derived[BREAK_SUM].sum;
+        uint32_t count = hyi_map_count(&c.state->derived[BREAK_REFERENCE].referred);
+        hy_err err = calendar_do(&c, cal_random);
+        if (err == HY_OK) continue;
+        CHECK_EQ(c.state->derived[BREAK_SUM].sum, sum);
+        CHECK_EQ(hyi_map_count(&c.state->derived[BREAK_REFERENCE].referred), count);
+        if (err == HY_NOMEM) return err;
+    }
+    return HY_OK;
+}
+
 // Sums go through their ends and come back.
 static hy_err cal_huge(hy_txn *txn, const hy_input *input) {
     (void)input;
@@ -538,5 +556,6 @@ KIT_TESTS(KIT_TEST(every_kind_obeys_every_policy), KIT_TEST(a_report_does_not_hi
           KIT_TEST(two_reports_keep_the_step), KIT_TEST(halted_machine_takes_nothing_in),
           KIT_TEST(global_check_is_paced_by_seq), KIT_TEST_ONCE(touched_rows_are_enough),
           KIT_TEST_ONCE(rewinding_takes_sums_and_counts_back),
+          KIT_TEST(failing_memory_leaves_sums_and_counts_right),
           KIT_TEST(sums_go_round_at_their_ends), KIT_TEST_ONCE(corrupted_rows_are_found),
           KIT_TEST_ONCE(flipped_bits_are_found_by_the_digest))

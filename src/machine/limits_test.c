@@ -128,6 +128,15 @@ static hy_err insert_many_wide(hy_txn *txn, const hy_input *input) {
     return HY_OK;
 }
 
+static hy_err allocate(hy_txn *txn, const hy_input *input) {
+    (void)input;
+    uint8_t *ptr = hy_txn_alloc(txn, (size_t)script.number);
+    CHECK(ptr != NULL || hy_txn_failed(txn) == HY_NOMEM);
+    CHECK(ptr == NULL || (ptr[0] == 0 && ptr[script.number - 1] == 0));
+    if (ptr != NULL) ptr[0] = 7; // the next step must find it cleared
+    return HY_OK;
+}
+
 static hy_err what_a_small_arena_accepted_loads(hy_mem *mem) {
     HY_CLEANUP(scripted_deinit) scripted s = { 0 };
     HY_CLEANUP(scripted_deinit) scripted loaded = { 0 };
@@ -138,6 +147,9 @@ static hy_err what_a_small_arena_accepted_loads(hy_mem *mem) {
     CHECK_OK(scripted_do(&s, insert_many_wide));
     CHECK_OK(limits_load(&s, &loaded)); // 500 rows of 328 bytes: more than 100,000
     CHECK_OK(scripted_do(&loaded, insert_many_wide));
+    script.number = 100001;
+    CHECK(scripted_do(&loaded, allocate) ==
+          HY_NOMEM); // loading took the limit away only for itself
     return HY_OK;
 }
 
@@ -193,15 +205,6 @@ static hy_err unreleased_rows_are_bounded(hy_mem *mem) {
     hy_state_rewind(s.state, 2);
     CHECK_OK(scripted_do(&s, touch_three));
     CHECK_EQ(scripted_item(&s, SCRIPT_HASHED, 3)->value, 4);
-    return HY_OK;
-}
-
-static hy_err allocate(hy_txn *txn, const hy_input *input) {
-    (void)input;
-    uint8_t *ptr = hy_txn_alloc(txn, (size_t)script.number);
-    CHECK(ptr != NULL || hy_txn_failed(txn) == HY_NOMEM);
-    CHECK(ptr == NULL || (ptr[0] == 0 && ptr[script.number - 1] == 0));
-    if (ptr != NULL) ptr[0] = 7; // the next step must find it cleared
     return HY_OK;
 }
 

@@ -1,4 +1,7 @@
 // script_suite.c - the machine that a test writes as it goes; see the header.
+//
+// The step is a pointer that changes between inputs, so this machine is not a function of its
+// state: twin runs and replays work only while the test leaves the pointer alone.
 
 #include "machine/script_suite.h"
 
