@@ -128,6 +128,7 @@ typedef struct club {
     hy_store *store;
     hy_state *state;
     uint32_t number;
+    uint64_t digest, chain; // of version 1 when it died
 } club;
 
 static void club_close(club *c) {
@@ -182,7 +183,8 @@ static hy_err club_send(club *c, uint32_t kind, const char *name, const char *ke
     return err;
 }
 
-// Version 1 with a life behind it: some of it in the tables, some in the journal only.
+// Version 1 with a life behind it: some of it in the tables, some in the journal only. It dies by
+// the plug: a store that is closed in peace leaves nothing in the journal.
 static void club_live(club *c) {
     static const char *const names[] = { "Ann Lee",
                                          "Bob",
@@ -204,6 +206,10 @@ static void club_live(club *c) {
     }
     CHECK(club_send(c, ASK, "", "", 0) == HY_OK);
     CHECK(club_send(c, LEAVE_OLDEST, "", "", 0) == HY_OK); // a row in the tables, gone in the tail
+    c->digest = hy_state_digest(c->state);
+    c->chain = hy_state_chain(c->state);
+    hy_sim_restart(c->world);
+    club_close(c);
 }
 
 // All of it is there, as version 2 sees it.
@@ -251,12 +257,10 @@ static hy_err rows_and_journal_of_version_1_become_version_2(hy_mem *mem) {
     (void)mem;
     HY_CLEANUP(club_deinit) club c = { 0 };
     club_live(&c);
-    uint64_t chain = hy_state_chain(c.state);
-    club_close(&c);
     for (int i = 0; i < 3; i++) { // migrated once, however often it is opened
         club_must_open(&c, &club_2);
         club_check_2(&c);
-        CHECK_EQ(hy_state_chain(c.state), chain);
+        CHECK_EQ(hy_state_chain(c.state), c.chain);
         club_close(&c);
     }
     club_must_open(&c, &club_2);
@@ -268,7 +272,6 @@ static hy_err the_older_program_is_sent_away(hy_mem *mem) {
     (void)mem;
     HY_CLEANUP(club_deinit) club c = { 0 };
     club_live(&c);
-    club_close(&c);
     club_must_open(&c, &club_2);
     club_close(&c);
     hy_why why = { 0 };
@@ -296,16 +299,16 @@ static hy_err what_cannot_follow_is_refused(hy_mem *mem) {
     for (size_t i = 0; i < HY_COUNT_OF(refused); i++) {
         HY_CLEANUP(club_deinit) club c = { 0 };
         club_live(&c);
-        uint64_t digest = hy_state_digest(c.state);
-        club_close(&c);
         hy_why why = { 0 };
         CHECK(club_open(&c, refused[i], &why) == HY_SCHEMA);
         CHECK_TEXT(((hy_text){ (const uint8_t *)why.text, 55 }),
                    "the record of table member changed in a way that stored");
         CHECK(strstr(why.place, "name") != NULL);
         club_must_open(&c, &club_1);
-        CHECK_EQ(hy_state_digest(c.state), digest);
+        CHECK_EQ(hy_state_digest(c.state), c.digest);
         CHECK_EQ(hy_state_seq(c.state), 10);
+        hy_sim_restart(c.world); // the journal's tail stays for the next
+        club_close(&c);
     }
     return HY_OK;
 }
@@ -315,7 +318,6 @@ static hy_err a_split_without_a_migration_loses_the_field(hy_mem *mem) {
     (void)mem;
     HY_CLEANUP(club_deinit) club c = { 0 };
     club_live(&c);
-    club_close(&c);
     club_must_open(&c, &club_unmigrated);
     const club_member_2 *cy =
         hy_row_get(hy_state_view(c.state), MEMBERS, &(club_member_2){ .id = 3 });
@@ -327,11 +329,11 @@ static hy_err a_split_without_a_migration_loses_the_field(hy_mem *mem) {
 // ---- the plug ----
 
 // After a crash the old program may ask first: it finds its club whole, or is sent away.
-static void club_ask_old(club *c, uint64_t digest) {
+static void club_ask_old(club *c) {
     hy_err err = club_open(c, &club_1, NULL);
     CHECK(err == HY_OK || err == HY_NEWER);
     if (err == HY_NEWER) return;
-    CHECK_EQ(hy_state_digest(c->state), digest);
+    CHECK_EQ(hy_state_digest(c->state), c->digest);
     CHECK_EQ(hy_state_seq(c->state), 10);
     club_close(c);
 }
@@ -340,8 +342,6 @@ static void club_ask_old(club *c, uint64_t digest) {
 static bool club_crash_once(uint64_t at, uint64_t again) {
     HY_CLEANUP(club_deinit) club c = { 0 };
     club_live(&c);
-    uint64_t digest = hy_state_digest(c.state);
-    club_close(&c);
     hy_sim_crash_at(c.world, hy_sim_disk_calls(c.world) + at);
     hy_err err = club_open(&c, &club_2, NULL);
     club_close(&c);
@@ -355,7 +355,7 @@ static bool club_crash_once(uint64_t at, uint64_t again) {
         if (hy_sim_has_crashed(c.world)) hy_sim_restart(c.world);
     }
     hy_sim_crash_at(c.world, 0);
-    if (at % 2 == 0) club_ask_old(&c, digest);
+    if (at % 2 == 0) club_ask_old(&c);
     club_must_open(&c, &club_2);
     club_check_2(&c);
     club_go_on(&c);

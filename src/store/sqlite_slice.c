@@ -15,7 +15,7 @@
 
 #define SLICE_LONG HY_MS(4)
 #define SLICE_SHORT HY_MS(2)
-#define SLICE_ROWS_MIN 64u
+#define SLICE_ROWS_MIN 512u
 #define SLICE_ROWS_MAX 65536u
 
 typedef struct slice_reader {

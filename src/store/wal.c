@@ -13,6 +13,7 @@
 #define WAL_HEAD_BYTES 32u
 #define WAL_FRAME_HEAD_BYTES 24u
 #define WAL_MAGIC 0x377f0682u // the lowest bit says how checksums read words
+#define WAL_PAGE_MIN 512u
 #define WAL_PAGE_MAX 65536u
 
 typedef struct wal_sum {
@@ -22,7 +23,7 @@ typedef struct wal_sum {
 typedef struct wal_reader {
     hy_file *file;
     hy_mem *mem;
-    uint8_t *frame; // of frame_size bytes
+    uint8_t *frame; // room for the largest
     size_t frame_size;
     bool big_endian;
     uint8_t salt[8];
@@ -59,17 +60,17 @@ static bool wal_sum_equal(wal_sum a, wal_sum b) {
     return a.a == b.a && a.b == b.b;
 }
 
-// False: there is no log to speak of.
+// False: the head is damaged, or never was one.
 static bool wal_begin(wal_reader *reader, const uint8_t head[WAL_HEAD_BYTES]) {
     uint32_t magic = wal_u32(head), page_bytes = wal_u32(head + 8);
-    if ((magic & ~1u) != WAL_MAGIC || page_bytes < 512 || page_bytes > WAL_PAGE_MAX) return false;
+    bool is_size = page_bytes >= WAL_PAGE_MIN && page_bytes <= WAL_PAGE_MAX &&
+                   (page_bytes & (page_bytes - 1)) == 0;
     reader->big_endian = (magic & 1) != 0;
     reader->frame_size = WAL_FRAME_HEAD_BYTES + page_bytes;
     memcpy(reader->salt, head + 16, sizeof reader->salt);
     reader->before = wal_sum_stored(head + 24);
     wal_sum sum = wal_sum_add(reader, (wal_sum){ 0, 0 }, head, 24);
-    reader->head_is_bad = !wal_sum_equal(sum, reader->before);
-    return true;
+    return (magic & ~1u) == WAL_MAGIC && is_size && wal_sum_equal(sum, reader->before);
 }
 
 // Judges frame `number`, which is in reader->frame.
@@ -95,11 +96,12 @@ static void wal_judge(wal_reader *reader, uint64_t number) {
     reader->before = stored;
 }
 
-static hy_err wal_walk(wal_reader *reader) {
+static hy_err wal_walk(wal_reader *reader, uint64_t frames_max) {
     uint64_t size, at = WAL_HEAD_BYTES;
     hy_err err = hy_file_size(reader->file, &size);
-    for (uint64_t number = 1; err == HY_OK && at + reader->frame_size <= size; number++) {
+    for (uint64_t number = 1; number <= frames_max; number++) {
         size_t got = 0;
+        if (err != HY_OK || at + reader->frame_size > size) break;
         err = hy_file_read(reader->file, at, reader->frame, reader->frame_size, &got);
         if (got < reader->frame_size) break;
         wal_judge(reader, number);
@@ -108,8 +110,28 @@ static hy_err wal_walk(wal_reader *reader) {
     return err;
 }
 
+// A damaged head tells neither page size nor byte order: if the first frames fit under any of them,
+// the head was good once. (The second frame counts too: the damage may be in the checksum they
+// begin with.)
+static hy_err wal_try_heads(wal_reader *reader, const uint8_t head[WAL_HEAD_BYTES]) {
+    hy_err err = HY_OK;
+    for (uint32_t page = WAL_PAGE_MIN; page <= WAL_PAGE_MAX && err == HY_OK; page *= 2) {
+        for (int order = 0; order <= 1 && err == HY_OK; order++) {
+            reader->frame_size = WAL_FRAME_HEAD_BYTES + page;
+            reader->big_endian = order == 1;
+            reader->before = wal_sum_stored(head + 24);
+            reader->head_is_bad = true;
+            err = wal_walk(reader, 2);
+        }
+    }
+    bool rotten = reader->survey.rotten_head;
+    reader->survey = (hyi_wal_survey){ .rotten_head = rotten };
+    return err;
+}
+
 static void wal_deinit(wal_reader *reader) {
-    hy_mem_free(reader->mem, reader->frame, reader->frame == NULL ? 0 : reader->frame_size);
+    hy_mem_free(reader->mem, reader->frame,
+                reader->frame == NULL ? 0 : WAL_FRAME_HEAD_BYTES + WAL_PAGE_MAX);
     hy_file_close(reader->file);
 }
 
@@ -122,10 +144,12 @@ hy_err hyi_wal_look(hy_world *world, const char *path, hyi_wal_survey *out_surve
     uint8_t head[WAL_HEAD_BYTES];
     size_t got = 0;
     err = hy_file_read(reader.file, 0, head, sizeof head, &got);
-    if (err == HY_OK && (got < sizeof head || !wal_begin(&reader, head))) return HY_OK;
+    if (err == HY_OK && got < sizeof head) return HY_OK;
+    if (err == HY_OK) reader.frame = hy_mem_alloc(reader.mem, WAL_FRAME_HEAD_BYTES + WAL_PAGE_MAX);
+    if (err == HY_OK && reader.frame == NULL) err = HY_NOMEM;
     if (err == HY_OK) {
-        reader.frame = hy_mem_alloc(reader.mem, reader.frame_size);
-        err = reader.frame == NULL ? HY_NOMEM : wal_walk(&reader);
+        err =
+            wal_begin(&reader, head) ? wal_walk(&reader, UINT64_MAX) : wal_try_heads(&reader, head);
     }
     if (err == HY_OK) *out_survey = reader.survey;
     return err == HY_OK ? HY_OK : hy_why_set(why, err, path, "the write-ahead log cannot be read");
