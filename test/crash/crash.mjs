@@ -1,8 +1,9 @@
 // crash.mjs - a real clinic, a real provider, a real file, and kill -9 at seeded moments.
 //
-// A moment is a count of what the clients have sent or been answered, not a time; now and then the
-// next clinic is killed again while it is still opening. Between crashes the provider changes its
-// manners. In the end everything is allowed to settle, and judge.mjs compares.
+// A moment is a count of what the clients have sent or been answered, not a time. Now and then the
+// next clinic is killed again while it is still opening, or, besides, is asked to stop in order.
+// Between crashes the provider changes its manners. In the end everything is allowed to settle, and
+// judge.mjs compares.
 
 import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
@@ -18,6 +19,7 @@ import { freePort, kill, launch, newClinic } from "./processes.mjs";
 const CRASHES = Number(process.env.CRASHES ?? 100);
 const SEED = Number(process.env.SEED ?? Math.floor(Math.random() * 1e9));
 const CLIENTS = 12;
+const IN_ORDER_PERCENT = 15; // of the crashes are followed by a SIGTERM
 const SETTLE_MS = 60000;
 const ALL_MS = 60000 + 3000 * CRASHES; // more than it ever took, less than for ever
 const REPEATED = 300; // answers that are asked for again at the end
@@ -38,18 +40,24 @@ async function behave(provider, manners) {
 async function crashManyTimes(clinic, provider, counts) {
     const dice = newDice(SEED, 0);
     const started = Date.now();
+    const stopped = [];
     for (let crash = 1; crash <= CRASHES; crash++) {
         const manners = dice.pick(MANNERS);
         await behave(provider, manners);
         await after(counts, dice.pick(["sent", "answered"]), 1 + dice.below(90));
         const early = dice.chance(10) ? (child) => setImmediate(() => kill(child)) : undefined;
-        await clinic.crash(early);
+        await clinic.crash("SIGKILL", early);
+        if (dice.chance(IN_ORDER_PERCENT)) {
+            await after(counts, "sent", 1 + dice.below(40));
+            stopped.push(await clinic.crash("SIGTERM"));
+        }
         if (crash % 10 === 0 || crash === CRASHES) {
             const seconds = ((Date.now() - started) / 1000).toFixed(1);
             console.log(`crash ${crash} of ${CRASHES}: ${counts.answered} answers, `
                 + `${counts.again} asked again, ${seconds} s`);
         }
     }
+    return stopped;
 }
 
 // Until only the daily routine is pending.
@@ -105,13 +113,13 @@ async function loadAndCrash(clinic, provider) {
     const stop = { now: false };
     const clients = Array.from({ length: CLIENTS }, (_, i) =>
         client(clinic, counts, newDice(SEED, i + 1), today, stop));
-    await crashManyTimes(clinic, provider, counts);
+    const stopped = await crashManyTimes(clinic, provider, counts);
     stop.now = true;
     await behave(provider, { mode: "normal" });
     const believed = await Promise.all(clients);
     await settle(clinic);
     const repeated = await askAgain(clinic, believed.flatMap((b) => b.exchanges));
-    return { visits: believed.flatMap((b) => b.visits), repeated };
+    return { visits: believed.flatMap((b) => b.visits), repeated, stopped };
 }
 
 async function run(folder) {
@@ -126,10 +134,10 @@ async function run(folder) {
         setTimeout(() => reject(new Error(`not done after ${ALL_MS / 1000} s`)), ALL_MS).unref();
     });
     const believed = await Promise.race([loadAndCrash(clinic, provider), clinic.died, late]);
-    const ended = await clinic.stop();
+    believed.stopped.push(await clinic.stop());
     const { holds } = await (await fetch(`${provider.url}/ledger`)).json();
     console.log(`${believed.visits.length} appointments, ${holds.length} holds`);
-    return { ...believed, ended, ledger: holds, db: readDatabase(folder) };
+    return { ...believed, ledger: holds, db: readDatabase(folder) };
 }
 
 console.log(`seed ${SEED}, ${CRASHES} crashes`);

@@ -98,16 +98,18 @@ export function newClinic(folder, port, provider) {
             })();
             return up;
         },
-        // kill -9. Whoever asks from now on waits for the next start.
-        async crash(next) {
+        // Ends it, with kill -9 or in order, and starts the next; resolves with how it ended. Whoever
+        // asks from now on waits for that start.
+        async crash(signal, next) {
             const old = running;
             old.expected = true;
             up = new Promise((resolve) => { this.resume = resolve; });
             const { resume } = this;
-            kill(old.process);
-            await old.ended;
+            kill(old.process, signal);
+            const ended = await old.ended;
             await this.start(next);
             resume();
+            return ended;
         },
         async stop() {
             running.expected = true;
