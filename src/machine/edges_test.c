@@ -425,6 +425,46 @@ static hy_err forgotten_rejection_replays(hy_mem *mem) {
     return HY_OK;
 }
 
+static hy_err reply_and_emit(hy_txn *txn, const hy_input *input) {
+    (void)emit_one(txn, input);
+    return hy_reply(txn, &(script_item){ .id = 4 });
+}
+
+static void edges_spoil(int part, hy_entry *entry) {
+    switch (part) {
+    case 0: entry->err = HY_REJECT; return;
+    case 1: entry->rejection = SCRIPT_NO; return;
+    case 2: entry->reply = HY_BYTES("other"); return;
+    case 3: entry->digest++; return;
+    case 4: entry->chain++; return;
+    default: entry->kind = 99; return;
+    }
+}
+
+static hy_err replay_tells_what_differs(hy_mem *mem) {
+    static const char *const places[] = {
+        "answer", "answer", "reply", "digest", "actions", "kind"
+    };
+    HY_CLEANUP(scripted_deinit) scripted s = { 0 };
+    CHECK_OK(scripted_init(mem, HY_OPTIONS(hy_state, .record_entries = true), &s));
+    CHECK_OK(scripted_do(&s, reply_and_emit));
+    for (int part = 0; part < 6; part++) {
+        HY_CLEANUP(scripted_deinit) scripted on = { 0 };
+        CHECK_OK(scripted_init(mem, NULL, &on));
+        hy_arena arena;
+        hy_arena_init(&arena, kit_heap(), 0);
+        hy_entry entry = { 0 };
+        hy_why why = { 0 };
+        hy_err err = hy_entry_decode(s.outcome.entry, &arena, &entry, NULL);
+        edges_spoil(part, &entry);
+        if (err == HY_OK) err = hy_state_replay(on.state, &entry, &why);
+        hy_arena_deinit(&arena);
+        CHECK_ERR(err, part == 5 ? HY_UNKNOWN_KIND : HY_NONDETERMINISTIC);
+        CHECK_BYTES(hy_bytes_of(why.place), hy_bytes_of(places[part]));
+    }
+    return HY_OK;
+}
+
 static hy_err entries_out_of_order_are_damage(hy_mem *mem) {
     HY_CLEANUP(scripted_deinit) scripted s = { 0 };
     HY_CLEANUP(scripted_deinit) scripted on = { 0 };
@@ -590,7 +630,8 @@ KIT_TESTS(
     KIT_TEST(answers_are_forgotten_one_by_one), KIT_TEST(ledger_row_of_an_unknown_kind_is_refused),
     KIT_TEST(colliding_key_is_refused_and_changes_nothing),
     KIT_TEST(rejection_is_remembered_after_loading), KIT_TEST(rewound_answer_is_forgotten),
-    KIT_TEST(forgotten_rejection_replays), KIT_TEST(entries_out_of_order_are_damage),
-    KIT_TEST(entry_that_does_not_fit_the_rows_is_damage), KIT_TEST(refused_step_has_no_entry),
-    KIT_TEST(rows_are_compared_with_the_digest), KIT_TEST_ONCE(refused_insert_leaves_the_page_open),
+    KIT_TEST(forgotten_rejection_replays), KIT_TEST(replay_tells_what_differs),
+    KIT_TEST(entries_out_of_order_are_damage), KIT_TEST(entry_that_does_not_fit_the_rows_is_damage),
+    KIT_TEST(refused_step_has_no_entry), KIT_TEST(rows_are_compared_with_the_digest),
+    KIT_TEST_ONCE(refused_insert_leaves_the_page_open),
     KIT_TEST_ONCE(writing_around_the_log_is_noticed))
