@@ -98,8 +98,8 @@ export function newClinic(folder, port, provider) {
             })();
             return up;
         },
-        // Ends it, with kill -9 or in order, and starts the next; resolves with how it ended. Whoever
-        // asks from now on waits for that start.
+        // Ends it, with kill -9 or in order, and starts the next; resolves with how it ended.
+        // Whoever asks from now on waits for that start.
         async crash(signal, next) {
             const old = running;
             old.expected = true;
