@@ -67,8 +67,7 @@ hy_err hyi_columns_make(hy_arena *arena, const hy_record *record, uint32_t key_c
     return HY_OK;
 }
 
-// ---- binding
-// -------------------------------------------------------------------------------------
+// ---- binding ------------------------------------------------------------------------------------
 
 static int columns_bind_f64(sqlite3_stmt *statement, int index, const uint8_t *at) {
     double value;
@@ -167,8 +166,7 @@ hy_err hyi_columns_bind(const hyi_columns *columns, uint32_t count, sqlite3_stmt
     return rc == SQLITE_OK ? HY_OK : rc == SQLITE_NOMEM ? HY_NOMEM : HY_TOO_LARGE;
 }
 
-// ---- reading
-// -------------------------------------------------------------------------------------
+// ---- reading ------------------------------------------------------------------------------------
 
 static hy_bytes columns_blob(sqlite3_stmt *statement, int index) {
     const uint8_t *ptr = sqlite3_column_blob(statement, index);

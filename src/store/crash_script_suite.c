@@ -76,7 +76,7 @@ void crash_play_recover(crash_play *play, hy_world *world) {
 static void script_append(crash_play *play, const hy_batch *batch) {
     hy_batch mine = *batch;
     mine.machine = play->number;
-    hy_commit outcome = play->store->driver->append(play->store, &mine, 1, NULL);
+    hy_commit outcome = play->store->driver->append(play->store, &mine, 1, &play->why);
     if (outcome == HY_COMMITTED) play->confirmed = batch->last_seq;
     if (outcome == HY_COMMIT_UNKNOWN) play->in_flight = batch->last_seq;
     play->stopped = outcome != HY_COMMITTED;
@@ -86,17 +86,17 @@ static void script_append(crash_play *play, const hy_batch *batch) {
 static void script_between(crash_play *play, hy_world *world, uint32_t index) {
     bool more;
     hy_err err = HY_OK;
-    if (index % 5 == 2) err = hy_store_checkpoint_slice(play->store, &more, NULL);
-    if (index % 7 == 3) err = play->store->driver->checkpoint(play->store, NULL);
+    if (index % 5 == 2) err = hy_store_checkpoint_slice(play->store, &more, &play->why);
+    if (index % 7 == 3) err = play->store->driver->checkpoint(play->store, &play->why);
     if (index % 13 == 6) {
         crash_play_close(play);
-        err = script_open(play, world, NULL);
+        err = script_open(play, world, &play->why);
     }
     play->stopped = play->stopped || err != HY_OK;
 }
 
 void crash_play_run(crash_play *play, const crash_script *script, hy_world *world) {
-    if (play->store == NULL) play->stopped = script_open(play, world, NULL) != HY_OK;
+    if (play->store == NULL) play->stopped = script_open(play, world, &play->why) != HY_OK;
     for (uint32_t i = 0; i < script->batch_count && !play->stopped; i++) {
         if (script->batches[i].first_seq <= play->confirmed) continue;
         script_append(play, &script->batches[i]);

@@ -26,6 +26,7 @@ typedef struct crash_play {
     uint64_t confirmed; // seq of the last batch that was COMMITTED
     uint64_t in_flight; // last seq of a batch whose outcome is unknown; 0: none
     bool stopped;       // a call failed: the play is over
+    hy_why why;         // what it said
 } crash_play;
 
 // `entries` inputs that were accepted, in batches of 10 to 50 (or of `batch`, if not 0).

@@ -63,8 +63,7 @@ void hyi_describe(const hy_machine *machine, hyi_description *out_description) {
     }
 }
 
-// ---- encoding
-// ------------------------------------------------------------------------------------
+// ---- encoding -----------------------------------------------------------------------------------
 
 // The records in order of first mention, each once.
 typedef struct describe_records {
@@ -164,8 +163,7 @@ hy_err hyi_description_encode(const hyi_description *description, hy_buf *out) {
     return err;
 }
 
-// ---- decoding
-// ------------------------------------------------------------------------------------
+// ---- decoding -----------------------------------------------------------------------------------
 
 typedef struct describe_reader {
     hy_arena *arena;
@@ -272,8 +270,7 @@ hy_err hyi_description_decode(hy_bytes bytes, hy_arena *arena, hyi_description *
                       "the description of a machine contradicts itself");
 }
 
-// ---- may this machine follow that one?
-// -----------------------------------------------------------
+// ---- may this machine follow that one? ----------------------------------------------------------
 
 static bool describe_same_name(const char *a, const char *b) {
     return hy_bytes_equal(hy_bytes_of(a), hy_bytes_of(b));

@@ -30,8 +30,7 @@ static hyi_memory_machine *memory_at(hy_store *store, uint32_t number) {
     return disk->machines[number - 1];
 }
 
-// ---- append
-// --------------------------------------------------------------------------------------
+// ---- append -------------------------------------------------------------------------------------
 
 static hy_commit memory_refuse(hy_why *why, hy_err err, const char *text) {
     (void)hy_why_set(why, err, "memory", text);
@@ -122,8 +121,7 @@ static hy_commit memory_append(hy_store *store, const hy_batch *batches, size_t 
     return HY_COMMIT_UNKNOWN;
 }
 
-// ---- rows as of a point
-// ---------------------------------------------------------------------------
+// ---- rows as of a point -------------------------------------------------------------------------
 
 // Takes all base rows and all later entries into `latest`, and the numbers of the last entry.
 static hy_err memory_gather(const hyi_memory_machine *machine, hyi_latest *latest, hyi_skim *last,
@@ -255,8 +253,7 @@ static hy_err memory_checkpoint(hy_store *store, hy_why *why) {
     return err;
 }
 
-// ---- attach
-// --------------------------------------------------------------------------------------
+// ---- attach -------------------------------------------------------------------------------------
 
 // Digest and chain of a state that holds `rows`; the chain of an empty one is what it starts with.
 static hy_err memory_digest(const hy_machine *machine, hy_bytes rows, hy_mem *mem,
@@ -404,8 +401,7 @@ static hy_err memory_attach(hy_store *store, const hy_machine *machine, uint32_t
     return err;
 }
 
-// ---- the journal
-// ---------------------------------------------------------------------------------
+// ---- the journal --------------------------------------------------------------------------------
 
 typedef struct memory_cursor {
     hy_journal_cursor base;
@@ -445,8 +441,7 @@ static void memory_journal_close(hy_journal_cursor *cursor) {
     hy_mem_free(((memory_store *)cursor->store)->mem, cursor, sizeof(memory_cursor));
 }
 
-// ---- looking inside
-// ------------------------------------------------------------------------------
+// ---- looking inside -----------------------------------------------------------------------------
 
 static hy_err memory_look(const hyi_memory_machine *from, hy_arena *arena, hy_store_machine *to,
                           hy_why *why) {
@@ -549,8 +544,7 @@ static hy_store_recovery memory_recovered(const hy_store *store) {
     return (hy_store_recovery){ 0 };
 }
 
-// ---- opening and closing
-// -------------------------------------------------------------------------
+// ---- opening and closing ------------------------------------------------------------------------
 
 static void memory_close(hy_store *store) {
     memory_store *self = (memory_store *)store;

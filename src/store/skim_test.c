@@ -88,8 +88,7 @@ static hy_err every_cut_entry_is_refused_or_whole(hy_mem *mem) {
     return HY_OK;
 }
 
-// ---- the last change of each row
-// -----------------------------------------------------------------
+// ---- the last change of each row ----------------------------------------------------------------
 
 static hy_bytes encode_move(hy_arena *arena, uint64_t box, uint32_t nth, int64_t cents) {
     hy_buf wire;

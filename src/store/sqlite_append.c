@@ -44,6 +44,16 @@ static bool append_allowed(hyi_sqlite *self, const hy_batch *batches, size_t cou
     return true;
 }
 
+// SQLite would go on writing to a file that was moved away or removed, and nobody would find it
+// again. Files of the world cannot say; there nobody moves them.
+static hy_err append_find_file(hyi_sqlite *self, hy_why *why) {
+    int moved = 0;
+    int rc = sqlite3_file_control(self->db, NULL, SQLITE_FCNTL_HAS_MOVED, &moved);
+    if (rc != SQLITE_OK || moved == 0) return HY_OK;
+    return hyi_why_fmt(why, HY_IO, self->path,
+                       "%s was moved or removed while it was in use: move it back", self->path);
+}
+
 static hy_err append_insert(hyi_sqlite *self, const hy_batch *batch, hy_why *why) {
     sqlite3_stmt *add;
     hy_err err = hyi_sqlite_get(self, HYI_SQLITE_JOURNAL_ADD, &add, why);
@@ -107,8 +117,11 @@ hy_commit hyi_sqlite_append(hy_store *store, const hy_batch *batches, size_t cou
     if (count == 0) return HY_COMMITTED;
     if (!append_allowed(self, batches, count, why)) return HY_COMMIT_REFUSED;
     hy_err err = hyi_sqlite_relink(self, why);
-    if (err != HY_OK) return HY_COMMIT_REFUSED;
-
+    if (err == HY_OK) err = append_find_file(self, why);
+    if (err != HY_OK) {
+        (void)hyi_sqlite_told(err, why);
+        return HY_COMMIT_REFUSED;
+    }
     err = hyi_sqlite_begin(self, why);
     for (size_t i = 0; i < count && err == HY_OK; i++) {
         err = append_insert(self, &batches[i], why);

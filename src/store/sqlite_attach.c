@@ -52,8 +52,7 @@ static hy_err attach_write(hyi_sqlite *self, const hy_machine *machine, uint32_t
     return err == HY_OK ? hyi_sqlite_checkpoint_write(self, number, checkpoint, why) : err;
 }
 
-// ---- a new machine
-// -------------------------------------------------------------------------------
+// ---- a new machine ------------------------------------------------------------------------------
 
 static hy_err attach_new(hyi_sqlite *self, hyi_sqlite_machine *machine, hy_bytes schema,
                          hy_why *why) {
@@ -77,8 +76,7 @@ static hy_err attach_new(hyi_sqlite *self, hyi_sqlite_machine *machine, hy_bytes
     return hyi_sqlite_end(self, err, why);
 }
 
-// ---- a machine that changed
-// ----------------------------------------------------------------------
+// ---- a machine that changed ---------------------------------------------------------------------
 
 typedef struct attach_move {
     hyi_sqlite *self;
@@ -300,8 +298,7 @@ static hy_err attach_changed(hyi_sqlite *self, hyi_sqlite_machine *machine,
     return err == HY_OK ? attach_evolve(self, &before, machine, schema, why) : err;
 }
 
-// ---- which of the three
-// --------------------------------------------------------------------------
+// ---- which of the three -------------------------------------------------------------------------
 
 static hy_err attach_number(const hyi_sqlite_known *known, size_t count, const char *name,
                             const hyi_sqlite_known **out_known, uint32_t *out_number, hy_why *why) {
@@ -367,5 +364,5 @@ hy_err hyi_sqlite_attach(hy_store *store, const hy_machine *program, uint32_t *o
     }
     hy_buf_deinit(&schema);
     hy_arena_deinit(&arena);
-    return err;
+    return hyi_sqlite_told(err, why);
 }

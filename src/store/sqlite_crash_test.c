@@ -81,8 +81,7 @@ static hy_err a_crash_while_recovering_changes_nothing(hy_mem *mem) {
     return HY_OK;
 }
 
-// ---- failing calls
-// -------------------------------------------------------------------------------
+// ---- failing calls ------------------------------------------------------------------------------
 
 typedef struct fault_plan {
     bool full;  // no room, else an I/O error

@@ -16,8 +16,7 @@
 #include "kit/kit.h"
 #include "store/teller_suite.h"
 
-// ---- a folder, a world and a teller
-// --------------------------------------------------------------
+// ---- a folder, a world and a teller -------------------------------------------------------------
 
 typedef struct file_bed {
     hy_world *world;
@@ -88,8 +87,7 @@ static void bed_opens(file_bed *bed) {
     teller_check_state(&bed->teller);
 }
 
-// ---- a person with a sqlite3 shell
-// ---------------------------------------------------------------
+// ---- a person with a sqlite3 shell --------------------------------------------------------------
 
 static sqlite3 *person_open(const file_bed *bed) {
     sqlite3 *db = NULL;
@@ -155,6 +153,24 @@ static hy_err a_shell_that_writes_keeps_appends_waiting(hy_mem *mem) {
     CHECK(strstr(bed.why.text, "shell") != NULL);
     person_does(db, "rollback");
     sqlite3_close(db);
+    CHECK_OK(teller_run(&bed.teller, 1, 3));
+    CHECK_OK(teller_reload(&bed.teller, NULL));
+    teller_check_state(&bed.teller);
+    return HY_OK;
+}
+
+static hy_err a_moved_file_gets_no_more_appends(hy_mem *mem) {
+    (void)mem;
+    BED(bed);
+    char away[128];
+    bed_fill(&bed, true);
+    bed_path(&bed, ".away", away);
+    CHECK_EQ(rename(bed.path, away), 0);
+    CHECK_OK(teller_step(&bed.teller, 3));
+    CHECK_EQ(teller_commit(&bed.teller, &bed.why), HY_COMMIT_REFUSED);
+    CHECK_EQ(bed.why.code, HY_IO);
+    CHECK(strstr(bed.why.text, "move it back") != NULL);
+    CHECK_EQ(rename(away, bed.path), 0);
     CHECK_OK(teller_run(&bed.teller, 1, 3));
     CHECK_OK(teller_reload(&bed.teller, NULL));
     teller_check_state(&bed.teller);
@@ -251,8 +267,7 @@ static hy_err missing_pieces_are_found(hy_mem *mem) {
     return HY_OK;
 }
 
-// ---- files of others, and pieces of files
-// --------------------------------------------------------
+// ---- files of others, and pieces of files -------------------------------------------------------
 
 static void bed_write(const file_bed *bed, const char *bytes, size_t len) {
     FILE *file = fopen(bed->path, "wb");
@@ -354,8 +369,7 @@ static hy_err a_file_that_cannot_be_written_is_named(hy_mem *mem) {
     return HY_OK;
 }
 
-// ---- readers and locks
-// ---------------------------------------------------------------------------
+// ---- readers and locks --------------------------------------------------------------------------
 
 static hy_err a_second_service_is_refused(hy_mem *mem) {
     (void)mem;
@@ -422,8 +436,7 @@ static hy_err a_described_machine_can_be_loaded(hy_mem *mem) {
     return HY_OK;
 }
 
-// ---- schemas that SQL has no room for
-// ------------------------------------------------------------
+// ---- schemas that SQL has no room for -----------------------------------------------------------
 
 static hy_err column_names_of_ours_are_refused(hy_mem *mem) {
     (void)mem;
@@ -475,6 +488,7 @@ static hy_err lazy_syncing_is_written_down(hy_mem *mem) {
 
 KIT_TESTS(KIT_TEST_ONCE(a_shell_may_look_while_the_service_runs),
           KIT_TEST_ONCE(a_shell_that_writes_keeps_appends_waiting),
+          KIT_TEST_ONCE(a_moved_file_gets_no_more_appends),
           KIT_TEST_ONCE(columns_are_what_a_person_expects),
           KIT_TEST_ONCE(a_row_changed_by_hand_is_found),
           KIT_TEST_ONCE(cells_of_the_wrong_kind_are_found), KIT_TEST_ONCE(missing_pieces_are_found),

@@ -17,8 +17,7 @@
 #include "base/why.h"
 #include "store/wal.h"
 
-// ---- errors
-// --------------------------------------------------------------------------------------
+// ---- errors -------------------------------------------------------------------------------------
 
 static hy_err link_err_of(int rc) {
     if (rc == SQLITE_IOERR_NOMEM) return HY_NOMEM;
@@ -54,12 +53,20 @@ hy_err hyi_sqlite_fail(hyi_sqlite *self, int rc, const char *place, hy_why *why)
     HY_ASSERT(rc != SQLITE_OK);
     hy_err err = link_err_of(rc);
     const char *words = self->db != NULL ? sqlite3_errmsg(self->db) : sqlite3_errstr(rc);
+    const char *advice = link_advice(err);
+    if ((rc & 0xff) == SQLITE_CANTOPEN) { // even a reader needs the log's index beside the file
+        advice = "the file cannot be opened: let this user read it and write beside it, or copy it";
+    }
     if (place == NULL) place = self->path;
-    return hyi_why_fmt(why, err, place, "%s (%s; SQLite %d)", link_advice(err), words, (int64_t)rc);
+    return hyi_why_fmt(why, err, place, "%s (%s; SQLite %d)", advice, words, (int64_t)rc);
 }
 
-// ---- statements
-// ----------------------------------------------------------------------------------
+hy_err hyi_sqlite_told(hy_err err, hy_why *why) {
+    if (err != HY_NOMEM) return err;
+    return hy_why_set(why, err, "memory", "no memory: nothing was changed; try again with more");
+}
+
+// ---- statements ---------------------------------------------------------------------------------
 
 #define JOURNAL_COLUMNS "id, first_seq, last_seq, entries, body"
 
@@ -144,8 +151,7 @@ void hyi_sqlite_add_name(hy_buf *sql, const char *prefix, const char *name) {
     hy_buf_add_text(sql, "\"");
 }
 
-// ---- transactions
-// --------------------------------------------------------------------------------
+// ---- transactions -------------------------------------------------------------------------------
 
 hy_err hyi_sqlite_begin(hyi_sqlite *self, hy_why *why) {
     sqlite3_stmt *begin;
@@ -175,8 +181,7 @@ hy_err hyi_sqlite_end(hyi_sqlite *self, hy_err err, hy_why *why) {
     return err;
 }
 
-// ---- the write-ahead log
-// -------------------------------------------------------------------------
+// ---- the write-ahead log ------------------------------------------------------------------------
 
 static int link_log_grew(void *context, sqlite3 *db, const char *name, int pages) {
     (void)db, (void)name;
@@ -198,8 +203,7 @@ void hyi_sqlite_copy_log(hyi_sqlite *self) {
     self->wal_goal = (all ? 0 : self->wal_pages) + link_wal_pages_max(self);
 }
 
-// ---- opening
-// -------------------------------------------------------------------------------------
+// ---- opening ------------------------------------------------------------------------------------
 
 // The first column of the first row.
 static hy_err link_ask(hyi_sqlite *self, const char *sql, int64_t *out_value, hy_why *why) {

@@ -88,5 +88,5 @@ hy_err hyi_sqlite_load(hy_store *store, uint32_t machine, hy_state *state, hy_wh
     if (err == HY_OK) err = load_tail(self, machine, state, why);
     hyi_sqlite_rollback(self);
     if (err == HY_OK && attached != NULL) attached->doubt = false;
-    return err;
+    return hyi_sqlite_told(err, why);
 }

@@ -61,8 +61,7 @@ hy_err hyi_sqlite_machines(hy_store *store, hy_arena *arena, const hy_store_mach
     return HY_OK;
 }
 
-// ---- rows
-// ----------------------------------------------------------------------------------------
+// ---- rows ---------------------------------------------------------------------------------------
 
 typedef struct sqlite_rows {
     hy_store_rows base;

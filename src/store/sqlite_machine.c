@@ -18,8 +18,7 @@ static uint32_t machine_crc_u64(uint32_t crc, uint64_t value) {
     return hyi_crc32c(crc, bytes, sizeof bytes);
 }
 
-// ---- hy_checkpoint
-// -------------------------------------------------------------------------------
+// ---- hy_checkpoint ------------------------------------------------------------------------------
 
 static uint32_t machine_checkpoint_crc(uint32_t machine, const hyi_sqlite_mark *checkpoint) {
     uint32_t crc = machine_crc_u64(0, machine);
@@ -68,8 +67,7 @@ hy_err hyi_sqlite_checkpoint_write(hyi_sqlite *self, uint32_t machine,
     return hyi_sqlite_step_out(self, put, "hy_checkpoint", why);
 }
 
-// ---- hy_machine
-// ----------------------------------------------------------------------------------
+// ---- hy_machine ---------------------------------------------------------------------------------
 
 static uint32_t machine_known_crc(const hyi_sqlite_known *known) {
     hy_bytes name = hy_bytes_of(known->name);
@@ -142,8 +140,7 @@ hy_err hyi_sqlite_known_write(hyi_sqlite *self, const hyi_sqlite_known *known, h
     return hyi_sqlite_step_out(self, put, "hy_machine", why);
 }
 
-// ---- attached machines
-// ---------------------------------------------------------------------------
+// ---- attached machines --------------------------------------------------------------------------
 
 // One number asked of a machine's stretch of the journal; 0 if there is none.
 static hy_err machine_ask(hyi_sqlite *self, hyi_sqlite_statement which, uint32_t number,

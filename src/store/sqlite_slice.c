@@ -173,7 +173,7 @@ hy_err hyi_sqlite_checkpoint_slice(hy_store *store, bool *out_more, hy_why *why)
         worked = true;
         if (machine->checkpoint.seq < machine->last_seq) *out_more = true;
     }
-    return err;
+    return hyi_sqlite_told(err, why);
 }
 
 hy_err hyi_sqlite_checkpoint(hy_store *store, hy_why *why) {

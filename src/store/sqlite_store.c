@@ -133,7 +133,7 @@ hy_err hy_store_sqlite_open(hy_world *world, const char *path,
     hy_err err = sqlite_open(self, path, why);
     if (err != HY_OK) {
         sqlite_free(self);
-        return err;
+        return hyi_sqlite_told(err, why);
     }
     *out_store = &self->base.port;
     return HY_OK;

@@ -98,8 +98,7 @@ typedef struct hyi_sqlite {
     hy_buf wire;      // of one row
 } hyi_sqlite;
 
-// ---- sqlite_link.c
-// -------------------------------------------------------------------------------
+// ---- sqlite_link.c ------------------------------------------------------------------------------
 
 // Opens the connection, checks whose file it is, makes an empty one ours. Read self->path and
 // options.
@@ -111,6 +110,9 @@ HY_CHECKED hy_err hyi_sqlite_relink(hyi_sqlite *self, hy_why *why);
 
 // Fills `why` from SQLite's code and message and gives the matching error. Not for SQLITE_OK.
 hy_err hyi_sqlite_fail(hyi_sqlite *self, int rc, const char *place, hy_why *why);
+
+// At the end of a call: no memory is told by many places that have no `why` at hand.
+hy_err hyi_sqlite_told(hy_err err, hy_why *why);
 
 // The statement, reset; *out_statement NULL on error.
 HY_CHECKED hy_err hyi_sqlite_get(hyi_sqlite *self, hyi_sqlite_statement which,
@@ -136,8 +138,7 @@ void hyi_sqlite_copy_log(hyi_sqlite *self);
 // Appends "name", quoted for SQL.
 void hyi_sqlite_add_name(hy_buf *sql, const char *prefix, const char *name);
 
-// ---- sqlite_machine.c
-// ------------------------------------------------------------------------------
+// ---- sqlite_machine.c ---------------------------------------------------------------------------
 
 HY_CHECKED hy_err hyi_sqlite_checkpoint_read(hyi_sqlite *self, uint32_t machine,
                                              hyi_sqlite_mark *out_checkpoint, hy_why *why);
@@ -167,8 +168,7 @@ HY_CHECKED hy_err hyi_sqlite_machine_new(hyi_sqlite *self, uint32_t number,
                                          hyi_sqlite_machine **out_machine, hy_why *why);
 void hyi_sqlite_machine_free(hyi_sqlite *self, hyi_sqlite_machine *machine);
 
-// ---- sqlite_table.c
-// ----------------------------------------------------------------------------------
+// ---- sqlite_table.c -----------------------------------------------------------------------------
 
 HY_CHECKED hy_err hyi_sqlite_table_make(hy_arena *arena, const hy_table *table,
                                         hyi_sqlite_table *out_table, hy_why *why);
@@ -193,8 +193,7 @@ HY_CHECKED hy_err hyi_sqlite_table_next(hyi_sqlite *self, const hyi_sqlite_table
                                         sqlite3_stmt *statement, hy_arena *arena, void *row,
                                         hy_why *why);
 
-// ---- the calls of the driver
-// ---------------------------------------------------------------------------
+// ---- the calls of the driver --------------------------------------------------------------------
 
 hy_err hyi_sqlite_attach(hy_store *store, const hy_machine *machine, uint32_t *out_number,
                          hy_why *why);

@@ -37,8 +37,7 @@ void hyi_sqlite_table_forget(hyi_sqlite_table *table) {
     table->put = table->remove = NULL;
 }
 
-// ---- the layout
-// ----------------------------------------------------------------------------------
+// ---- the layout ---------------------------------------------------------------------------------
 
 static const char *table_zero_label(const hyi_column *column) {
     const hy_enum *values = column->leaf->values;
@@ -183,8 +182,7 @@ hy_err hyi_sqlite_table_ensure(hyi_sqlite *self, const hyi_sqlite_table *table, 
     return err;
 }
 
-// ---- writing rows
-// --------------------------------------------------------------------------------
+// ---- writing rows -------------------------------------------------------------------------------
 
 static void table_add_columns(hy_buf *sql, const hyi_columns *columns) {
     for (uint32_t i = 0; i < columns->count; i++) {
@@ -269,8 +267,7 @@ hy_err hyi_sqlite_table_remove(hyi_sqlite *self, hyi_sqlite_table *table, uint32
     return table_write(self, table, table->remove, machine, table->columns.key_count, row, why);
 }
 
-// ---- reading rows
-// --------------------------------------------------------------------------------
+// ---- reading rows -------------------------------------------------------------------------------
 
 hy_err hyi_sqlite_table_walk(hyi_sqlite *self, const hyi_sqlite_table *table, uint32_t machine,
                              sqlite3_stmt **out_statement, hy_why *why) {

@@ -48,8 +48,7 @@ void hy_store_rows_close(hy_store_rows *rows) {
     if (rows != NULL) rows->close(rows);
 }
 
-// ---- batches, for all drivers
-// --------------------------------------------------------------------
+// ---- batches, for all drivers -------------------------------------------------------------------
 
 static hy_err store_next_seq(hy_bytes *rest, hy_bytes *out_entry, uint64_t *out_seq, hy_why *why) {
     hy_err err = hy_frame_next(rest, out_entry, why);

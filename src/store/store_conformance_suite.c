@@ -257,8 +257,7 @@ hy_err conform_machines_keep_their_numbers(const store_maker *maker) {
     return HY_OK;
 }
 
-// ---- the journal
-// ---------------------------------------------------------------------------------
+// ---- the journal --------------------------------------------------------------------------------
 
 // Reads from `from` to the end; every entry must be the next one.
 static hy_err conform_read_journal(teller *t, uint64_t from, hy_state *replayed) {
@@ -327,8 +326,7 @@ hy_err conform_the_journal_replays(const store_maker *maker) {
     return HY_OK;
 }
 
-// ---- looking inside
-// ------------------------------------------------------------------------------
+// ---- looking inside -----------------------------------------------------------------------------
 
 static hy_err conform_find(hy_store *store, hy_arena *arena, uint32_t number,
                            const hy_store_machine **out_machine) {
@@ -430,8 +428,7 @@ hy_err conform_rows_are_walked_without_the_program(const store_maker *maker) {
     return HY_OK;
 }
 
-// ---- evolution
-// -----------------------------------------------------------------------------------
+// ---- evolution ----------------------------------------------------------------------------------
 
 // Leaves a closed store with two batches of the plain machine, one of them checkpointed if
 // `settled`.
@@ -565,8 +562,7 @@ hy_err conform_a_changed_record_is_refused(const store_maker *maker) {
     return conform_refused(maker, &vault_retyped, HY_SCHEMA);
 }
 
-// ---- everything at once
-// --------------------------------------------------------------------------
+// ---- everything at once -------------------------------------------------------------------------
 
 static hy_err conform_whatever(teller *t, uint64_t dice) {
     const store_maker *maker = t->maker;

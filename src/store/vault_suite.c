@@ -17,8 +17,7 @@ HY_RECORD_DEFINE(vault_wide_box, VAULT_WIDE_BOX)
 HY_RECORD_DEFINE(vault_new_box, VAULT_NEW_BOX)
 HY_RECORD_DEFINE(vault_renamed_box, VAULT_RENAMED_BOX)
 
-// ---- the step
-// ------------------------------------------------------------------------------------
+// ---- the step -----------------------------------------------------------------------------------
 
 static double vault_rate(uint64_t random) {
     switch (random % 5) {
@@ -109,8 +108,7 @@ static hy_err vault_step(hy_txn *txn, const hy_input *input) {
     return vault_step_kind(txn, input);
 }
 
-// ---- the machines
-// --------------------------------------------------------------------------------
+// ---- the machines -------------------------------------------------------------------------------
 
 #define VAULT_TABLE(name_, row_, keys_)                                                            \
     { .name = (name_), .row = &row_##_record, .key_count = (keys_), .ordered = true }
@@ -230,8 +228,7 @@ const hy_machine vault_shuffled =
 const hy_machine vault_reserved =
     VAULT_MACHINE("reserved", 1, vault_reserved_tables, 7, .migrations = NULL);
 
-// ---- the run
-// -------------------------------------------------------------------------------------
+// ---- the run ------------------------------------------------------------------------------------
 
 static const uint32_t vault_mix[] = { VAULT_IN_BOX,  VAULT_IN_MOVE, VAULT_IN_BOX,  VAULT_IN_MOVE,
                                       VAULT_IN_MOVE, VAULT_IN_PAY,  VAULT_IN_RING, VAULT_IN_DROP };

@@ -36,8 +36,7 @@ static int vfs_code(hyi_vfs *vfs, hy_err err, int otherwise) {
     }
 }
 
-// ---- files
-// ---------------------------------------------------------------------------------------
+// ---- files --------------------------------------------------------------------------------------
 
 static int vfs_close(sqlite3_file *base) {
     vfs_file *self = (vfs_file *)base;
@@ -130,8 +129,7 @@ static const sqlite3_io_methods vfs_methods = {
     .xDeviceCharacteristics = vfs_device,
 };
 
-// ---- the rest of a file system
-// -------------------------------------------------------------------
+// ---- the rest of a file system ------------------------------------------------------------------
 
 static int vfs_open(sqlite3_vfs *base, const char *path, sqlite3_file *file, int flags,
                     int *out_flags) {
