@@ -57,16 +57,20 @@ static void closing_expire(hy_host *host) {
     closing_cancel_attempts(host);
 }
 
-// A batch that no store call works on any more: its append could not start, or nobody could find
-// out what became of it. The latter is what its calls are told.
+// A batch that no store call works on any more. Either its append could not start: then it surely
+// was not stored, and memory forgets it too. Or nobody could find out what became of it: that is
+// what its calls are told, and `is_uncertain` stays, because memory may be ahead of the store and
+// nothing may be stepped on it any more; what still comes in is refused.
 static void closing_forsake_flight(hy_host *host) {
-    if (host->flight == NULL || host->store_call.op != HYI_STORE_FREE) return;
+    if (host->store_call.op != HYI_STORE_FREE) return;
     hyi_batch *flight = host->flight;
-    const hy_err err = host->is_uncertain ? HY_OUTCOME_UNKNOWN : HY_CLOSED;
-    host->flight = NULL;
-    host->is_uncertain = false;
-    host->store_retry_at = HY_NEVER;
-    hyi_pipeline_refuse(host, flight, err);
+    if (flight != NULL) {
+        host->flight = NULL;
+        host->store_retry_at = HY_NEVER;
+        if (!host->is_uncertain) hy_state_rewind(host->state, flight->first_seq - 1);
+        hyi_pipeline_refuse(host, flight, host->is_uncertain ? HY_OUTCOME_UNKNOWN : HY_CLOSED);
+    }
+    if (host->is_uncertain) hyi_queue_refuse(host, HY_CLOSED);
 }
 
 static void closing_cancel_attempts(hy_host *host) {
