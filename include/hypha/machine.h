@@ -353,7 +353,8 @@ HY_API hy_change hy_state_change(const hy_state *state, uint32_t index);
 
 // Loading, in this order: any number of rows, then once `loaded` (which compares the digest:
 // HY_CORRUPT; 0 means "rows were migrated, do not compare"), then any number of entries in order of
-// seq.
+// seq. After an error a row or an entry may be there by half: the state is good for hy_state_free
+// only.
 HY_API HY_CHECKED hy_err hy_state_load_row(hy_state *state, uint32_t table, const void *row,
                                            hy_why *why);
 HY_API HY_CHECKED hy_err hy_state_loaded(hy_state *state, uint64_t seq, uint64_t digest,
