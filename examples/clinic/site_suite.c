@@ -28,6 +28,8 @@ void site_init(site *s) {
     (void)snprintf(s->folder, sizeof s->folder, "/tmp/clinic-site-XXXXXX");
     CHECK(mkdtemp(s->folder) != NULL);
     (void)snprintf(s->database, sizeof s->database, "%s/data/clinic.db", s->folder);
+    (void)snprintf(s->index, sizeof s->index, "%s/index.html", s->folder);
+    site_write_file(s->index, "<!doctype html>\n", 16);
 }
 
 static int site_remove(const char *path, const struct stat *stat, int kind, struct FTW *where) {
@@ -72,10 +74,11 @@ static void site_child(const site *s, const site_start *start, int out) {
             _exit(126);
         }
     }
-    // Nobody listens on port 1: the provider is down for ever.
+    // Nobody listens on port 1.
+    const char *provider = start->provider == NULL ? "http://127.0.0.1:1" : start->provider;
     (void)execl(program, program, "--port", port, "--data",
-                start->data == NULL ? data : start->data, "--provider", "http://127.0.0.1:1",
-                "--page", s->folder, (char *)NULL);
+                start->data == NULL ? data : start->data, "--provider", provider, "--page",
+                s->folder, (char *)NULL);
     _exit(126);
 }
 

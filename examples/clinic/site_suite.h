@@ -10,6 +10,7 @@
 typedef struct site {
     char folder[256];   // of the test; removed by site_deinit
     char database[300]; // folder/data/clinic.db
+    char index[300];    // folder/index.html: the page
     pid_t pid;          // 0: does not run
     int out;            // what it says, on both outputs
     uint16_t port;
@@ -20,10 +21,11 @@ typedef struct site {
 
 // How a clinic is started, where it is not as usual.
 typedef struct site_start {
-    const char *data;   // NULL: folder/data
-    uint16_t port;      // 0: a free one
-    bool powerless;     // without the rights of root, if the test has them
-    long file_size_max; // bytes; 0: no limit
+    const char *data;     // NULL: folder/data
+    const char *provider; // NULL: one that is down for ever
+    uint16_t port;        // 0: a free one
+    bool powerless;       // without the rights of root, if the test has them
+    long file_size_max;   // bytes; 0: no limit
 } site_start;
 
 void site_init(site *s);

@@ -120,15 +120,24 @@ static uint64_t main_size_of(hy_world *world, const char *path) {
     return err == HY_OK ? size : 0;
 }
 
-// SQLite takes an empty file for a new database. One beside a log of notifications was not new.
+// SQLite takes a missing or empty file for a new database. One beside a log was not new: neither
+// the notifications nor SQLite's own log begin before the first commit.
 static bool main_database_was_cut(program *p) {
     hy_world *world = p->service.world;
-    if (!hy_file_exists(world, p->database) || main_size_of(world, p->database) > 0) return false;
-    if (main_size_of(world, p->notifications) == 0) return false;
-    (void)main_say(HY_CORRUPT, &(hy_why){ .text = "the file is empty, but patients were notified" },
-                   p->database,
-                   "it was cut off: restore it from a backup, or, to begin anew, remove both it "
-                   "and notifications.log");
+    char log[4200];
+    (void)snprintf(log, sizeof log, "%s/clinic.db-wal", p->options.data);
+    if (main_size_of(world, p->database) > 0) return false;
+    if (main_size_of(world, p->notifications) == 0 && main_size_of(world, log) == 0) return false;
+    bool exists = hy_file_exists(world, p->database);
+    hy_why why = { 0 };
+    (void)hy_why_set(&why, HY_CORRUPT, "",
+                     exists ? "the file is empty, but the clinic has been at work"
+                            : "the file is gone, but the clinic has been at work");
+    (void)main_say(HY_CORRUPT, &why, p->database,
+                   exists ? "it was cut off: restore it from a backup, or, to begin anew, remove "
+                            "it, clinic.db-wal and notifications.log"
+                          : "put it back or restore it from a backup, or, to begin anew, remove "
+                            "clinic.db-wal and notifications.log");
     return true;
 }
 

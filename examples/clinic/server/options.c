@@ -89,6 +89,20 @@ static bool options_take(const options_flag *flag, const char *value, char *mess
     return ok;
 }
 
+// What would otherwise be noticed only by the first patient.
+static bool options_check(const clinic_options *options, char *message, size_t size) {
+    char index[4200];
+    if (strncmp(options->provider, "http://", 7) != 0 &&
+        strncmp(options->provider, "https://", 8) != 0) {
+        (void)snprintf(message, size, "--provider needs a URL such as http://127.0.0.1:8081");
+        return false;
+    }
+    (void)snprintf(index, sizeof index, "%s/index.html", options->page);
+    if (access(index, R_OK) == 0) return true;
+    (void)snprintf(message, size, "--page needs a folder with an index.html that can be read");
+    return false;
+}
+
 bool options_parse(int argc, char **argv, clinic_options *out, char *out_message,
                    size_t message_size) {
     uint32_t port = 8080;
@@ -122,6 +136,7 @@ bool options_parse(int argc, char **argv, clinic_options *out, char *out_message
         (void)snprintf(out_message, message_size,
                        "the page is not where the program looks; say --page FOLDER, which is "
                        "examples/clinic/page of the source");
+        return false;
     }
-    return out->page != NULL;
+    return options_check(out, out_message, message_size);
 }
