@@ -149,7 +149,7 @@ static void traffic_draw_live(traffic *t, traffic_op *op) {
         traffic_release(t, op);
     } else if (o < 34 && t->waiting.count > 0) {
         traffic_complete(t, op);
-    } else if (o < 60 && t->confirmed.count > 64 * 34) {
+    } else if (o < 60 && t->confirmed.count > 64 * 35) {
         traffic_cancel(t, op);
     } else if (o < 85) {
         traffic_request_slot(t, op);
