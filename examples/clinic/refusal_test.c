@@ -335,6 +335,9 @@ static hy_err shell_that_holds_the_lock_is_named(hy_mem *mem) {
     refusal_shell_end(&shell);
     CHECK_EQ(refusal_book(&s, "second", 2, &answer), 200);
     CHECK_EQ(refusal_booked(&s), 2);
+    site_stop(&s);
+    CHECK(site_said(&s, "clinic: requests are not stored, and refused: another program"));
+    CHECK(site_said(&s, "clinic: requests are stored again"));
     return HY_OK;
 }
 

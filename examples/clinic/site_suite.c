@@ -87,6 +87,11 @@ static void site_wait(site *s) {
     CHECK(waitpid(s->pid, &status, 0) == s->pid);
     s->exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
     s->pid = 0;
+    for (ssize_t len = 1; len > 0 && s->said_len + 1 < sizeof s->said;) { // its last words
+        len = read(s->out, s->said + s->said_len, sizeof s->said - 1 - s->said_len);
+        if (len > 0) s->said_len += (size_t)len;
+        s->said[s->said_len] = 0;
+    }
     (void)close(s->out);
     s->out = -1;
 }

@@ -4,6 +4,7 @@
 // A POST that changes something must carry an Idempotency-Key: without one, a client that got no
 // answer could not ask again safely.
 
+#include <stdio.h>
 #include <string.h>
 
 #include "server/answers.h"
@@ -52,8 +53,23 @@ static void api_call_rejected(const api_call *c) {
     hy_request_refuse(c->request, said->http_status, HY_REJECT, said->name, &why);
 }
 
+// Patients are asked to try again; what is wrong, and that it is over, the operator must know.
+static void api_tell_operator(clinic_service *s, hy_err err) {
+    hy_host_stats stats = hy_host_stats_of(s->host);
+    const char *trouble = stats.halted ? stats.halted_by : stats.store_trouble;
+    if (err == HY_OK && s->trouble[0] != 0) {
+        s->trouble[0] = 0;
+        (void)fprintf(stderr, "clinic: requests are stored again\n");
+    }
+    if (err != HY_NOT_COMMITTED && err != HY_HALTED) return;
+    if (strcmp(trouble, s->trouble) == 0) return;
+    (void)snprintf(s->trouble, sizeof s->trouble, "%s", trouble);
+    (void)fprintf(stderr, "clinic: requests are not stored, and refused: %s\n", trouble);
+}
+
 static void api_call_done(hy_call *call) {
     api_call *c = (api_call *)call;
+    api_tell_operator(c->service, call->err);
     if (call->err == HY_REJECT) {
         api_call_rejected(c);
         return;
@@ -108,7 +124,9 @@ static void api_post(clinic_service *s, hy_request *request, uint32_t kind) {
                      .service = s,
                      .request = request };
     err = hy_host_submit(s->host, &c->call);
-    if (err != HY_OK) api_refuse(request, err, "", NULL);
+    if (err == HY_OK) return;
+    api_tell_operator(s, err);
+    api_refuse(request, err, "", NULL);
 }
 
 static void api_request_slot(void *self, hy_request *request) {

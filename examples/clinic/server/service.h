@@ -34,6 +34,7 @@ typedef struct clinic_service {
     clinic_payments *payments;
     clinic_notices *notices;
     clinic_notes notes;
+    char trouble[160]; // why requests are not stored, as the operator was told; empty: they are
 } clinic_service;
 
 // ---- api.c: the routes; their `self` is the service ----
