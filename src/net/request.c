@@ -191,6 +191,7 @@ hy_err hy_request_record(hy_request *request, const hy_record *record, void *out
     case HYI_MEDIA_OTHER: break;
     }
     memset(out_value, 0, record->size);
+    if (type.len == 0) type = HY_BYTES("nothing");
     return hyi_why_fmt(why, HY_UNSUPPORTED, "content-type",
                        "send application/json or application/x-protobuf, not %b", &type);
 }
