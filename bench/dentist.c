@@ -35,10 +35,10 @@ bool dentist_is_open(const hy_view *view, uint32_t day, uint32_t start, uint32_t
 static bool dentist_is_free(const hy_view *view, uint16_t practice, uint32_t at, uint32_t minutes) {
     dentist_booking key = { .practice = practice, .day_minute = (uint16_t)at };
     hy_cursor cursor = hy_cursor_at(view, DENTIST_BOOKINGS, &key);
-    hy_cursor back = cursor;
     const dentist_booking *next = hy_cursor_next(&cursor);
     if (next != NULL && next->practice == practice && next->day_minute < at + minutes) return false;
-    const dentist_booking *before = hy_cursor_prev(&back);
+    if (next != NULL) (void)hy_cursor_prev(&cursor);
+    const dentist_booking *before = hy_cursor_prev(&cursor);
     return before == NULL || before->practice != practice ||
            (uint32_t)before->day_minute + before->minutes <= at;
 }
@@ -56,8 +56,8 @@ static uint32_t dentist_find_between(const hy_view *view, uint16_t practice, uin
     if (start + minutes > end) return 0;
     dentist_booking key = { .practice = practice, .day_minute = (uint16_t)start };
     hy_cursor cursor = hy_cursor_at(view, DENTIST_BOOKINGS, &key);
-    hy_cursor back = cursor;
-    const dentist_booking *busy = hy_cursor_prev(&back);
+    const dentist_booking *busy = hy_cursor_prev(&cursor);
+    if (busy != NULL) (void)hy_cursor_next(&cursor);
     uint32_t at = start;
     if (busy != NULL && busy->practice != practice) busy = NULL;
     for (;;) {

@@ -29,7 +29,7 @@ typedef struct traffic {
     uint64_t next_user;
     traffic_list waiting, confirmed, releases;
     uint64_t ops, bookings, conflicts, payment_failures, changes;
-    char name[32], email[48]; // of the last user; `digits` of the number
+    char name[32], email[48]; // of the next user; `digits` of the number
     size_t digits;
 } traffic;
 
