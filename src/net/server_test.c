@@ -9,6 +9,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #define GUEST(F)                                                                                   \
     F(1, str, name)                                                                                \
@@ -319,6 +320,27 @@ static hy_err a_client_that_left_is_noticed(hy_mem *mem) {
     return HY_OK;
 }
 
+// A reset comes right behind the bytes: they are read first, and the reset is still noticed.
+static hy_err a_client_that_breaks_off_is_noticed(hy_mem *mem) {
+    (void)mem;
+    net_fixture fixture;
+    open_all(&fixture);
+    static const char *const halves[] = { "GET /plain HT", "POST /later HTTP/1.1\r\nHost: x\r\n"
+                                                           "Content-Length: 4\r\n\r\nb" };
+    for (size_t i = 0; i < 20; i++) {
+        net_client client;
+        net_connect(&fixture, &client);
+        NET_UNTIL(&fixture, hy_server_connections(fixture.server) == 1);
+        net_send_text(&client, halves[i % 2]);
+        const struct linger at_once = { .l_onoff = 1 };
+        CHECK(setsockopt(client.fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once) == 0);
+        net_disconnect(&client);
+        NET_UNTIL(&fixture, hy_server_connections(fixture.server) == 0);
+    }
+    net_close(&fixture);
+    return HY_OK;
+}
+
 static hy_err large_answers_wait_for_their_reader(hy_mem *mem) {
     (void)mem;
     net_fixture fixture;
@@ -494,6 +516,7 @@ KIT_TESTS(KIT_TEST_ONCE(routes_find_their_handler), KIT_TEST_ONCE(head_is_get_wi
           KIT_TEST_ONCE(bytes_may_come_one_by_one),
           KIT_TEST_ONCE(a_client_that_waits_is_told_to_continue),
           KIT_TEST_ONCE(a_client_that_left_is_noticed),
+          KIT_TEST_ONCE(a_client_that_breaks_off_is_noticed),
           KIT_TEST_ONCE(large_answers_wait_for_their_reader), KIT_TEST_ONCE(old_clients_are_served),
           KIT_TEST_ONCE(other_origins_change_nothing), KIT_TEST_ONCE(a_used_port_says_what_to_do),
           KIT_TEST_ONCE(a_stop_lets_requests_finish), KIT_TEST_ONCE(a_stop_cuts_at_its_deadline),

@@ -50,12 +50,22 @@ hy_err hy_watch_open(hy_world *world, int fd, void (*ready)(void *self, uint32_t
     return HY_OK;
 }
 
+static int watch_wanted(uint32_t events) {
+    return (events & 1 ? UV_READABLE : 0) | (events & 2 ? UV_WRITABLE : 0);
+}
+
 // A broken descriptor is reported as ready for all that was asked: the owner's next call then meets
-// the error itself.
+// the error itself, or first what arrived before it. libuv stops watching at an error; we go on, or
+// the owner that read those bytes would never hear of the error behind them.
 static void watch_on_ready(uv_poll_t *handle, int status, int got) {
     hy_watch *watch = (hy_watch *)handle->data;
     uint32_t events = (got & UV_READABLE ? 1u : 0u) | (got & UV_WRITABLE ? 2u : 0u);
-    watch->ready(watch->self, status < 0 ? watch->events : events);
+    if (status < 0) {
+        int failed = uv_poll_start(handle, watch_wanted(watch->events), watch_on_ready);
+        HY_ASSERT(failed == 0); // nothing is allocated
+        events = watch->events;
+    }
+    watch->ready(watch->self, events);
 }
 
 hy_err hy_watch_set(hy_watch *watch, uint32_t events) {
@@ -65,8 +75,7 @@ hy_err hy_watch_set(hy_watch *watch, uint32_t events) {
         uv_poll_stop(&watch->poll);
         return HY_OK;
     }
-    int wanted = (events & 1 ? UV_READABLE : 0) | (events & 2 ? UV_WRITABLE : 0);
-    int failed = uv_poll_start(&watch->poll, wanted, watch_on_ready);
+    int failed = uv_poll_start(&watch->poll, watch_wanted(events), watch_on_ready);
     return failed ? watch_err(failed) : HY_OK;
 }
 
