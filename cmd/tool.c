@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 int tool_say(int code, const char *format, ...) {
@@ -24,8 +25,9 @@ int tool_fail(const char *what, hy_err err, const hy_why *why) {
 }
 
 int tool_misused(const char *command, const char *text, const char *word) {
-    return tool_say(TOOL_USAGE, "%s%s%s%s%s; see: hypha %s --help", command,
-                    command[0] != 0 ? ": " : "", text, word[0] != 0 ? ": " : "", word, command);
+    return tool_say(TOOL_USAGE, "%s%s%s%s%s; see: hypha%s%s --help", command,
+                    command[0] != 0 ? ": " : "", text, word[0] != 0 ? ": " : "", word,
+                    command[0] != 0 ? " " : "", command);
 }
 
 bool tool_print(hy_buf *out) {
@@ -151,6 +153,11 @@ void tool_progress_end(void) {
 
 int tool_store_open(tool_store *store, const char *path) {
     hy_why why = { 0 };
+    struct stat is;
+    if (stat(path, &is) == 0 && S_ISDIR(is.st_mode)) {
+        return tool_say(TOOL_FAILED, "%s is a folder: name the file in it, such as %s/clinic.db",
+                        path, path);
+    }
     hy_arena_init(&store->arena, hy_mem_system(), 0);
     hy_err err = hy_world_open(NULL, &store->world);
     if (err != HY_OK) return tool_fail(path, err, NULL);
