@@ -179,11 +179,12 @@ typedef struct hy_sim_faults {
     uint32_t disk_full_ppm;
     uint64_t disk_bytes_max; // 0: no limit; beyond it writes fail with HY_DISK_FULL
     bool dead_disk;          // every further call fails
-    // The call with this number (counted like crash points) fails, and only that one: with an I/O error,
-    // or because the disk is full. 0: none. A write that fails for want of room is never whole.
+    // The call with this number (counted like crash points) fails, and only that one: with an I/O
+    // error, or because the disk is full. 0: none. A write that fails for want of room is never
+    // whole.
     uint64_t error_at, full_at;
-    bool fault_stays; // the calls after it fail too
-    bool sync_error_drops;   // a failed sync forgets: reads show it, no later sync saves it
+    bool fault_stays;      // the calls after it fail too
+    bool sync_error_drops; // a failed sync forgets: reads show it, no later sync saves it
 } hy_sim_faults;
 HY_API void hy_sim_set_faults(hy_world *world, const hy_sim_faults *faults);
 
