@@ -51,40 +51,49 @@ typedef struct tree_path {
     uint32_t child[TREE_HEIGHT_MAX];
 } tree_path;
 
-static inline uint32_t tree_key_below(const hyi_key *a, hyi_key b) {
+// In a narrow tree all upper halves are zero, but for the greatest key, whose lower half is the
+// greatest too.
+static inline uint32_t tree_key_below(const hyi_key *a, hyi_key b, bool narrow) {
+    if (narrow) return a->lo < b.lo;
     unsigned __int128 left = (unsigned __int128)a->hi << 64 | a->lo;
     unsigned __int128 right = (unsigned __int128)b.hi << 64 | b.lo;
     return left < right;
 }
 
 // How many of eight keys are below `key`: two chains of additions that run side by side.
-static inline uint32_t tree_rank_in_block(const hyi_key keys[TREE_BLOCK], hyi_key key) {
-    uint32_t even = tree_key_below(&keys[0], key), odd = tree_key_below(&keys[1], key);
-    even += tree_key_below(&keys[2], key);
-    odd += tree_key_below(&keys[3], key);
-    even += tree_key_below(&keys[4], key);
-    odd += tree_key_below(&keys[5], key);
-    even += tree_key_below(&keys[6], key);
-    odd += tree_key_below(&keys[7], key);
+static inline uint32_t tree_rank_in_block(const hyi_key keys[TREE_BLOCK], hyi_key key,
+                                          bool narrow) {
+    uint32_t even = tree_key_below(&keys[0], key, narrow),
+             odd = tree_key_below(&keys[1], key, narrow);
+    even += tree_key_below(&keys[2], key, narrow);
+    odd += tree_key_below(&keys[3], key, narrow);
+    even += tree_key_below(&keys[4], key, narrow);
+    odd += tree_key_below(&keys[5], key, narrow);
+    even += tree_key_below(&keys[6], key, narrow);
+    odd += tree_key_below(&keys[7], key, narrow);
     return even + odd;
 }
 
 // The rank of `key` in a leaf, 0 to 32.
-static inline uint32_t tree_rank_in_leaf(const hyi_key keys[TREE_LEAF_WIDTH], hyi_key key) {
-    uint32_t block = tree_key_below(&keys[7], key) + tree_key_below(&keys[15], key) +
-                     tree_key_below(&keys[23], key);
-    return block * TREE_BLOCK + tree_rank_in_block(keys + (size_t)block * TREE_BLOCK, key);
+static inline uint32_t tree_rank_in_leaf(const hyi_key keys[TREE_LEAF_WIDTH], hyi_key key,
+                                         bool narrow) {
+    uint32_t block = tree_key_below(&keys[7], key, narrow) +
+                     tree_key_below(&keys[15], key, narrow) +
+                     tree_key_below(&keys[23], key, narrow);
+    return block * TREE_BLOCK + tree_rank_in_block(keys + (size_t)block * TREE_BLOCK, key, narrow);
 }
 
 // The rank of `key` among separators: the child to go to, 0 to 63, for the last one is never used.
-static inline uint32_t tree_rank_in_inner(const hyi_key keys[TREE_INNER_WIDTH], hyi_key key) {
-    uint32_t even = tree_key_below(&keys[7], key), odd = tree_key_below(&keys[15], key);
-    even += tree_key_below(&keys[23], key);
-    odd += tree_key_below(&keys[31], key);
-    even += tree_key_below(&keys[39], key);
-    odd += tree_key_below(&keys[47], key);
-    uint32_t block = even + odd + tree_key_below(&keys[55], key);
-    return block * TREE_BLOCK + tree_rank_in_block(keys + (size_t)block * TREE_BLOCK, key);
+static inline uint32_t tree_rank_in_inner(const hyi_key keys[TREE_INNER_WIDTH], hyi_key key,
+                                          bool narrow) {
+    uint32_t even = tree_key_below(&keys[7], key, narrow),
+             odd = tree_key_below(&keys[15], key, narrow);
+    even += tree_key_below(&keys[23], key, narrow);
+    odd += tree_key_below(&keys[31], key, narrow);
+    even += tree_key_below(&keys[39], key, narrow);
+    odd += tree_key_below(&keys[47], key, narrow);
+    uint32_t block = even + odd + tree_key_below(&keys[55], key, narrow);
+    return block * TREE_BLOCK + tree_rank_in_block(keys + (size_t)block * TREE_BLOCK, key, narrow);
 }
 
 static bool tree_leaf_has(const tree_leaf *leaf, uint32_t index, hyi_key key) {
@@ -107,20 +116,32 @@ uint32_t hyi_tree_count(const hyi_tree *tree) {
     return tree->count;
 }
 
-static inline tree_leaf *tree_find_leaf(const hyi_tree *tree, hyi_key key) {
+// Where a key is, or would go.
+typedef struct tree_place {
+    tree_leaf *leaf;
+    uint32_t index;
+} tree_place;
+
+static inline tree_place tree_search_as(const hyi_tree *tree, hyi_key key, bool narrow) {
     void *node = tree->root;
     for (uint32_t level = tree->height; level > 0; level--) {
         const tree_inner *inner = (const tree_inner *)node;
-        node = inner->children[tree_rank_in_inner(inner->keys, key)];
+        node = inner->children[tree_rank_in_inner(inner->keys, key, narrow)];
     }
-    return (tree_leaf *)node;
+    tree_leaf *leaf = (tree_leaf *)node;
+    return (tree_place){ leaf, tree_rank_in_leaf(leaf->keys, key, narrow) };
+}
+
+// Comparing one word instead of two takes half the instructions, and most keys are one number.
+static inline tree_place tree_search(const hyi_tree *tree, hyi_key key) {
+    bool narrow = !tree->is_wide && key.hi == 0;
+    return narrow ? tree_search_as(tree, key, true) : tree_search_as(tree, key, false);
 }
 
 uint32_t hyi_tree_get(const hyi_tree *tree, hyi_key key) {
     if (tree->count == 0) return HYI_NONE;
-    const tree_leaf *leaf = tree_find_leaf(tree, key);
-    uint32_t index = tree_rank_in_leaf(leaf->keys, key);
-    return tree_leaf_has(leaf, index, key) ? leaf->values[index] : HYI_NONE;
+    tree_place place = tree_search(tree, key);
+    return tree_leaf_has(place.leaf, place.index, key) ? place.leaf->values[place.index] : HYI_NONE;
 }
 
 // ---- cursors: see also hyi_tree_seek in the header ----
@@ -128,9 +149,9 @@ uint32_t hyi_tree_get(const hyi_tree *tree, hyi_key key) {
 hyi_tree_cursor hyi_tree_seek(const hyi_tree *tree, hyi_key at_least) {
     hyi_tree_cursor cursor = { .tree = tree };
     if (tree->count == 0) return cursor;
-    tree_leaf *leaf = tree_find_leaf(tree, at_least);
-    cursor.leaf = leaf;
-    cursor.index = tree_rank_in_leaf(leaf->keys, at_least);
+    tree_place place = tree_search(tree, at_least);
+    cursor.leaf = place.leaf;
+    cursor.index = place.index;
     return cursor;
 }
 
@@ -241,7 +262,7 @@ static void tree_find_path(const hyi_tree *tree, hyi_key key, tree_path *out_pat
     void *node = tree->root;
     for (uint32_t depth = 0; depth < tree->height; depth++) {
         tree_inner *inner = (tree_inner *)node;
-        uint32_t child = tree_rank_in_inner(inner->keys, key);
+        uint32_t child = tree_rank_in_inner(inner->keys, key, false);
         out_path->inner[depth] = inner;
         out_path->child[depth] = child;
         node = inner->children[child];
@@ -348,8 +369,9 @@ hy_err hyi_tree_insert(hyi_tree *tree, hyi_key key, uint32_t value) {
         tree->root = tree_new_leaf(tree);
         if (!tree->root) return HY_NOMEM;
     }
-    tree_leaf *leaf = tree_find_leaf(tree, key);
-    uint32_t index = tree_rank_in_leaf(leaf->keys, key);
+    tree_place place = tree_search(tree, key);
+    tree_leaf *leaf = place.leaf;
+    uint32_t index = place.index;
     if (tree_leaf_has(leaf, index, key)) return HY_EXISTS;
     if (tree->count >= tree->count_max) return HY_LIMIT;
     if (leaf->count == TREE_LEAF_WIDTH) {
@@ -357,6 +379,7 @@ hy_err hyi_tree_insert(hyi_tree *tree, hyi_key key, uint32_t value) {
         if (err != HY_OK) return err;
     }
     tree_leaf_put(leaf, index, key, value);
+    if (key.hi != 0) tree->is_wide = true;
     tree->count++;
     return HY_OK;
 }
@@ -458,8 +481,9 @@ static void tree_drop_leaf(hyi_tree *tree, const tree_path *path, tree_leaf *lea
 
 bool hyi_tree_erase(hyi_tree *tree, hyi_key key, uint32_t *out_value) {
     if (tree->count == 0) return false;
-    tree_leaf *leaf = tree_find_leaf(tree, key);
-    uint32_t index = tree_rank_in_leaf(leaf->keys, key);
+    tree_place place = tree_search(tree, key);
+    tree_leaf *leaf = place.leaf;
+    uint32_t index = place.index;
     if (!tree_leaf_has(leaf, index, key)) return false;
     if (out_value) *out_value = leaf->values[index];
     tree_leaf_cut(leaf, index);

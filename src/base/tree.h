@@ -17,6 +17,7 @@ typedef struct hyi_tree {
     void *root; // a leaf when height is 0; NULL before the first insert
     uint32_t height;
     uint32_t count, count_max;
+    bool is_wide; // a key was inserted whose upper half is not zero
 } hyi_tree;
 
 // Allocates nothing. count_max 0 means as many as a u32 can count.
