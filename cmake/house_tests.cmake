@@ -42,3 +42,7 @@ if(TARGET tidy)
              $<TARGET_FILE:tidy> ${CMAKE_SOURCE_DIR})
     set_tests_properties(house/tidy house/tidy_fails PROPERTIES LABELS house TIMEOUT 60)
 endif()
+
+add_test(NAME house/readme_hello COMMAND ${CMAKE_SOURCE_DIR}/test/house/readme_hello
+         ${CMAKE_SOURCE_DIR})
+set_tests_properties(house/readme_hello PROPERTIES LABELS house TIMEOUT 60)
