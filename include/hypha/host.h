@@ -173,7 +173,7 @@ typedef struct hy_host_stats {
     uint32_t without_executor;  // actions in the ledger that nobody here can run
     bool reloading;             // an unknown commit is being found out
     char last_failure[80];      // the latest reason that an attempt gave
-    char store_trouble[160];    // the latest message of the store; empty: none yet
+    char store_trouble[160];    // of the store's last failure; empty: it has committed since
 } hy_host_stats;
 HY_API hy_host_stats hy_host_stats_of(const hy_host *host);
 HY_API const hy_machine *hy_host_machine(const hy_host *host);

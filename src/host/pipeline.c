@@ -276,6 +276,8 @@ static void pipeline_store_done(hy_host *host) {
     call->op = HYI_STORE_FREE;
     if (call->why.text[0] != 0) {
         memcpy(host->stats.store_trouble, call->why.text, sizeof host->stats.store_trouble);
+    } else if (op == HYI_APPEND && call->commit == HY_COMMITTED) {
+        host->stats.store_trouble[0] = 0; // it is over
     }
     switch (op) {
     case HYI_APPEND: pipeline_append_done(host); break;
