@@ -285,6 +285,27 @@ static hy_err slow_clients_are_told_and_hold_up_nobody(hy_mem *mem) {
     return HY_OK;
 }
 
+static hy_err window_of_no_practice_is_told(hy_mem *mem) {
+    (void)mem;
+    HY_CLEANUP(site_deinit) site s = { 0 };
+    char text[2048];
+    size_t len = 0;
+    site_init(&s);
+    CHECK(site_open(&s, NULL));
+    int fd = refusal_connect(&s, "GET /api/live?practice=one HTTP/1.1\r\nHost: x\r\n"
+                                 "Connection: Upgrade\r\nUpgrade: websocket\r\n"
+                                 "Sec-WebSocket-Version: 13\r\n"
+                                 "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n");
+    while (memmem(text, len, "practice as a number", 20) == NULL) {
+        refusal_await(fd);
+        ssize_t more = read(fd, text + len, sizeof text - len);
+        CHECK(more > 0);
+        len += (size_t)more;
+    }
+    (void)close(fd);
+    return HY_OK;
+}
+
 // ---- a file that others take ----
 
 typedef struct refusal_shell {
@@ -335,6 +356,7 @@ static hy_err shell_that_holds_the_lock_is_named(hy_mem *mem) {
     refusal_shell_end(&shell);
     CHECK_EQ(refusal_book(&s, "second", 2, &answer), 200);
     CHECK_EQ(refusal_booked(&s), 2);
+    CHECK(refusal_health_says(&s, "\"store_trouble\":\"\""));
     site_stop(&s);
     CHECK(site_said(&s, "clinic: requests are not stored, and refused: another program"));
     CHECK(site_said(&s, "clinic: requests are stored again"));
@@ -438,6 +460,7 @@ static hy_err flags_that_cannot_work_are_refused(hy_mem *mem) {
 KIT_TESTS(KIT_TEST_ONCE(bytes_that_mean_nothing_change_nothing),
           KIT_TEST_ONCE(completions_of_unknown_actions_change_nothing),
           KIT_TEST_ONCE(slow_clients_are_told_and_hold_up_nobody),
+          KIT_TEST_ONCE(window_of_no_practice_is_told),
           KIT_TEST_ONCE(shell_that_holds_the_lock_is_named),
           KIT_TEST_ONCE(database_that_was_moved_is_missed),
           KIT_TEST_ONCE(disk_that_is_full_refuses_until_there_is_room),

@@ -204,13 +204,18 @@ void live_turned(clinic_live *l) {
 
 static void live_opened(void *self, hy_socket *socket) {
     clinic_live *l = self;
+    uint32_t practice = 0;
+    if (!api_u32_of(hy_socket_param(socket, "practice"), &practice)) {
+        hy_socket_close(socket, 1008, "give practice as a number: /api/live?practice=1");
+        return;
+    }
     live_window *w = hy_mem_alloc_zero(l->service->mem, sizeof *w);
     if (w == NULL) {
         hy_socket_close(socket, 1013, "no memory");
         return;
     }
     w->socket = socket;
-    (void)api_u32_of(hy_socket_param(socket, "practice"), &w->practice);
+    w->practice = practice;
     w->patient = api_id_of(hy_socket_param(socket, "patient"));
     w->next = l->windows;
     if (w->next != NULL) w->next->previous = w;
