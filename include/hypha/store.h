@@ -53,7 +53,7 @@ typedef struct hy_store_sqlite_options {
     bool world_files; // the real world too: all I/O through hy_file_* (always so when simulated)
     bool lazy_sync; // commits are not synced: a power cut may lose the latest, a dead process none
     uint64_t checkpoint_bytes; // journal bytes that append lets pile up; 0: 64 MiB
-    uint32_t slice_bytes;      // journal bytes that one slice moves at most; 0: 1 MiB
+    uint32_t slice_bytes;      // journal bytes that one slice moves at most; 0: 256 KiB
     uint32_t page_bytes;       // of a new file, a power of two from 512 to 65536; 0: 4096
     uint32_t cache_bytes;      // of SQLite's pages; 0: 16 MiB
     uint32_t wal_bytes;        // write-ahead log that piles up before it is copied; 0: 4 MiB

@@ -7,15 +7,15 @@
 //
 // How long a slice may take is bounded by bytes (skimming) and by rows (writing). What a row costs
 // depends on the table: rows beside each other share a page, scattered ones cost a page each. So
-// the number of rows follows the clock, toward slices of two to four milliseconds.
+// the number of rows follows the clock, toward slices of one to two milliseconds.
 #include "store/sqlite_store.h"
 
 #include "base/memory.h"
 #include "base/why.h"
 
-#define SLICE_LONG HY_MS(4)
-#define SLICE_SHORT HY_MS(2)
-#define SLICE_ROWS_MIN 512u
+#define SLICE_LONG HY_MS(2)
+#define SLICE_SHORT HY_MS(1)
+#define SLICE_ROWS_MIN 256u
 #define SLICE_ROWS_MAX 65536u
 
 typedef struct slice_reader {
@@ -24,6 +24,7 @@ typedef struct slice_reader {
     uint64_t bytes_min, bytes; // wanted; read
     hyi_skim last;             // seq 0: no entry yet
     int64_t after_id;
+    size_t offset; // in the batch, of the next entry
 } slice_reader;
 
 static bool slice_is_full(const slice_reader *reader) {
@@ -42,6 +43,7 @@ static hy_err slice_corrupt(const slice_reader *reader, hy_why *inner, hy_why *w
 
 static hy_err slice_read_body(slice_reader *reader, hy_bytes body, hy_why *why) {
     uint64_t done = reader->machine->checkpoint.seq;
+    size_t end = reader->offset + body.len;
     hy_err err = HY_OK;
     while (!slice_is_full(reader)) {
         hy_bytes entry;
@@ -59,10 +61,20 @@ static hy_err slice_read_body(slice_reader *reader, hy_bytes body, hy_why *why) 
         reader->last = skim;
         reader->bytes += entry.len + HY_FRAME_HEAD_BYTES;
     }
+    reader->offset = end - body.len;
     return HY_OK;
 }
 
-// Copies the next batch's body into the scratch arena, where it stays for the slice. HY_END.
+// Reading a batch again from its beginning for every slice would cost the square of its length.
+static size_t slice_offset_in(const slice_reader *reader, size_t len) {
+    const hyi_sqlite_machine *machine = reader->machine;
+    bool goes_on =
+        machine->rest.batch_id == reader->after_id && machine->rest.seq == machine->checkpoint.seq;
+    return goes_on && machine->rest.offset < len ? machine->rest.offset : 0;
+}
+
+// Copies the next batch's body (what is left of it) into the scratch arena, where it stays for the
+// slice. HY_END.
 static hy_err slice_next_batch(slice_reader *reader, hy_bytes *out_body, hy_why *why) {
     sqlite3_stmt *after;
     hy_err err = hyi_sqlite_get(reader->self, HYI_SQLITE_JOURNAL_AFTER, &after, why);
@@ -75,6 +87,8 @@ static hy_err slice_next_batch(slice_reader *reader, hy_bytes *out_body, hy_why 
         bool ok = false;
         reader->after_id = sqlite3_column_int64(after, 0);
         hy_bytes body = { sqlite3_column_blob(after, 4), (size_t)sqlite3_column_bytes(after, 4) };
+        reader->offset = slice_offset_in(reader, body.len);
+        body = (hy_bytes){ body.ptr + reader->offset, body.len - reader->offset };
         *out_body = hy_arena_copy(&reader->self->scratch, body, &ok);
         err = ok ? HY_OK : HY_NOMEM;
     } else {
@@ -153,6 +167,9 @@ hy_err hyi_sqlite_slice(hyi_sqlite *self, hyi_sqlite_machine *machine, uint64_t 
     err = slice_write(self, machine, &checkpoint, why);
     if (err != HY_OK) return err;
     machine->checkpoint = checkpoint;
+    machine->rest.batch_id = reader.after_id;
+    machine->rest.seq = checkpoint.seq;
+    machine->rest.offset = reader.offset;
     machine->backlog_bytes -=
         reader.bytes < machine->backlog_bytes ? reader.bytes : machine->backlog_bytes;
     hyi_sqlite_copy_log(self);

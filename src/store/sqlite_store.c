@@ -9,8 +9,8 @@
 #include "base/why.h"
 
 #define STORE_CHECKPOINT_BYTES ((uint64_t)64 << 20)
-#define STORE_SLICE_BYTES (1u << 20)
-#define STORE_SLICE_ROWS 2000u
+#define STORE_SLICE_BYTES (256u << 10)
+#define STORE_SLICE_ROWS 512u
 #define STORE_PAGE_BYTES 4096u
 #define STORE_CACHE_BYTES (16u << 20)
 #define STORE_WAL_BYTES (4u << 20)

@@ -73,7 +73,13 @@ typedef struct hyi_sqlite_machine {
     hyi_sqlite_mark checkpoint;
     uint64_t last_seq;      // of the journal
     uint64_t backlog_bytes; // journaled after the checkpoint
-    bool doubt;             // an append had an unknown outcome: load before the next
+    // Where the last slice ended inside a batch: the next begins there, if it begins at that seq.
+    struct {
+        int64_t batch_id;
+        uint64_t seq;
+        size_t offset;
+    } rest;
+    bool doubt; // an append had an unknown outcome: load before the next
 } hyi_sqlite_machine;
 
 typedef struct hyi_sqlite {
