@@ -360,6 +360,7 @@ static hy_err shell_that_holds_the_lock_is_named(hy_mem *mem) {
     site_stop(&s);
     CHECK(site_said(&s, "clinic: requests are not stored, and refused: another program"));
     CHECK(site_said(&s, "clinic: requests are stored again"));
+    CHECK(site_said(&s, "clinic: stopping"));
     return HY_OK;
 }
 

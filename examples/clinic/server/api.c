@@ -75,7 +75,10 @@ static void api_call_done(hy_call *call) {
         return;
     }
     if (call->err != HY_OK) {
-        api_refuse(c->request, call->err, call->invariant == NULL ? "" : call->invariant, NULL);
+        api_refuse(c->request, call->err, call->invariant == NULL ? "" : call->invariant,
+                   call->err == HY_KEY_REUSED
+                       ? "this Idempotency-Key belongs to another request: send a new one"
+                       : NULL);
         return;
     }
     const hy_record *record = clinic_machine.inputs[call->kind].reply;

@@ -94,7 +94,10 @@ static void main_close(program *p) {
 }
 
 static void main_raised(void *self) {
-    main_close(self);
+    program *p = self;
+    if (!p->closing) (void)printf("clinic: stopping; what is under way is finished first\n");
+    (void)fflush(stdout);
+    main_close(p);
 }
 
 // Everything that may be left when opening has failed half-way, or that closing leaves.
