@@ -202,7 +202,7 @@ HY_API HY_NORETURN void hy_panic(const char *file, int line, const char *text);
 #ifdef HY_PARANOID
 #define HY_ASSERT_SLOW(condition) HY_ASSERT(condition)
 #else
-#define HY_ASSERT_SLOW(condition) ((void)sizeof((condition) ? 1 : 0))
+#define HY_ASSERT_SLOW(condition) ((void)(0 && (condition))) // compiled, never run
 #endif
 
 #ifdef __cplusplus
