@@ -157,6 +157,40 @@ static hy_err errors_from_any_call_on_are_survived(hy_mem *mem) {
     return fail_everywhere((fault_plan){ .stays = true, .drops = true });
 }
 
+// A sync fails and forgets, the process ends, and the machine stops while the next process opens
+// the store: what it settles must not rest on bytes that only the kernel's memory still shows.
+static bool forget_then_crash(const crash_script *script, uint64_t at, uint64_t later) {
+    HY_CLEANUP(close_world) hy_world *world = open_world(kit_seed() * 1000039 + at);
+    crash_play play = { 0 };
+    set_fault(world, (fault_plan){ .drops = true }, at);
+    crash_play_run(&play, script, world);
+    set_fault(world, (fault_plan){ 0 }, 0);
+    bool reached = hy_sim_disk_calls(world) >= at;
+    hy_sim_crash_at(world, hy_sim_disk_calls(world) + later);
+    crash_play_close(&play);
+    crash_play second = { .confirmed = play.confirmed };
+    crash_play_recover(&second, world);
+    hy_sim_restart(world);
+    crash_play_close(&second);
+    if (reached) crash_play_judge(&play, script, world);
+    crash_play_close(&play);
+    return reached;
+}
+
+static hy_err a_crash_after_a_forgetful_sync_is_survived(hy_mem *mem) {
+    (void)mem;
+    crash_script script;
+    crash_script_make(&script, 250, 0);
+    uint64_t points = 0;
+    for (uint64_t at = sweep_start(); forget_then_crash(&script, at, 1 + at % 11);
+         at += SWEEP_STRIDE) {
+        points++;
+    }
+    CHECK(points > 200 / SWEEP_STRIDE);
+    crash_script_free(&script);
+    return HY_OK;
+}
+
 static hy_err a_full_disk_at_any_call_is_survived(hy_mem *mem) {
     (void)mem;
     return fail_everywhere((fault_plan){ .full = true });
@@ -172,5 +206,6 @@ KIT_TESTS(KIT_TEST_ONCE(every_crash_leaves_before_or_after),
           KIT_TEST_ONCE(an_error_at_any_call_is_survived),
           KIT_TEST_ONCE(a_sync_may_fail_and_forget),
           KIT_TEST_ONCE(errors_from_any_call_on_are_survived),
+          KIT_TEST_ONCE(a_crash_after_a_forgetful_sync_is_survived),
           KIT_TEST_ONCE(a_full_disk_at_any_call_is_survived),
           KIT_TEST_ONCE(a_disk_that_stays_full_is_survived))

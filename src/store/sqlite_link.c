@@ -9,13 +9,16 @@
 //
 // A connection is `broken` when a COMMIT failed in a way that leaves its outcome open: frames may
 // be in the log although SQLite's memory says they are not. Then nothing is done on it any more. A
-// new connection reads the log as a restarted process would, and copying the whole log into the
-// file, synced, settles what was found, whatever the failed sync did to the kernel's pages.
+// new connection reads the log as a restarted process would, writes it once more (link_renew_log)
+// and copies it into the file, synced. That settles what was found, whatever the failed sync did to
+// the kernel's pages, and wherever the power goes meanwhile.
 #include "store/sqlite_store.h"
 
 #include "base/memory.h"
 #include "base/why.h"
 #include "store/wal.h"
+
+#define LINK_CHUNK_BYTES (64 << 10)
 
 // ---- errors -------------------------------------------------------------------------------------
 
@@ -349,13 +352,56 @@ static hy_err link_meet(hyi_sqlite *self, const hyi_wal_survey *survey, bool *ou
     return err == HY_OK && lazy == 0 ? link_check_log(self, survey, why) : err;
 }
 
+// SQLite's own handle of the log; NULL if it has none open.
+static int link_log(hyi_sqlite *self, sqlite3_file **out_log) {
+    int rc = sqlite3_file_control(self->db, "main", SQLITE_FCNTL_JOURNAL_POINTER, out_log);
+    if (rc != SQLITE_OK || *out_log == NULL || (*out_log)->pMethods == NULL) *out_log = NULL;
+    return rc;
+}
+
 // An emptied log whose emptiness is not durable could come back after a crash, older than the pages
 // that were written since. SQLite leaves that sync out; we take the file from it.
 static int link_sync_log(hyi_sqlite *self) {
     sqlite3_file *log = NULL;
-    int rc = sqlite3_file_control(self->db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log);
-    if (rc != SQLITE_OK || log == NULL || log->pMethods == NULL) return rc;
-    return log->pMethods->xSync(log, SQLITE_SYNC_NORMAL);
+    int rc = link_log(self, &log);
+    return rc == SQLITE_OK && log != NULL ? log->pMethods->xSync(log, SQLITE_SYNC_NORMAL) : rc;
+}
+
+static int link_rewrite(sqlite3_file *log, sqlite3_int64 size, void *chunk) {
+    int rc = SQLITE_OK, len = 0;
+    for (sqlite3_int64 at = 0; at < size && rc == SQLITE_OK; at += len) {
+        len = size - at < LINK_CHUNK_BYTES ? (int)(size - at) : LINK_CHUNK_BYTES;
+        rc = log->pMethods->xRead(log, chunk, len, at);
+        if (rc == SQLITE_OK) rc = log->pMethods->xWrite(log, chunk, len, at);
+    }
+    return rc == SQLITE_OK ? log->pMethods->xSync(log, SQLITE_SYNC_NORMAL) : rc;
+}
+
+// After a sync that failed, in this process or in one before it, the kernel may go on showing bytes
+// of the log that are not on the disk and that no later sync will write, because it takes them for
+// written. SQLite would copy such frames into the file; and if the power went in the middle of
+// that, half of their pages would be in the file, and the log that could complete them gone. The
+// same bytes written once more have to be synced again, and that sync can be believed. What was on
+// the disk does not change by it, so the power may go here, too. The transaction keeps a shell from
+// starting the log anew meanwhile.
+static hy_err link_renew_log(hyi_sqlite *self, hy_why *why) {
+    sqlite3_file *log = NULL;
+    sqlite3_int64 size = 0;
+    int rc = link_log(self, &log);
+    if (rc == SQLITE_OK && log != NULL) rc = log->pMethods->xFileSize(log, &size);
+    if (rc != SQLITE_OK) return hyi_sqlite_fail(self, rc, NULL, why);
+    if (size == 0) return HY_OK;
+    void *chunk = hy_mem_alloc(self->mem, LINK_CHUNK_BYTES);
+    if (chunk == NULL) return HY_NOMEM;
+    hy_err err = hyi_sqlite_begin(self, why);
+    if (err == HY_OK) {
+        rc = log->pMethods->xFileSize(log, &size);
+        if (rc == SQLITE_OK) rc = link_rewrite(log, size, chunk);
+        if (rc != SQLITE_OK) err = hyi_sqlite_fail(self, rc, NULL, why);
+        hyi_sqlite_rollback(self);
+    }
+    hy_mem_free(self->mem, chunk, LINK_CHUNK_BYTES);
+    return err;
 }
 
 // Makes the connection fit for writing.
@@ -363,6 +409,7 @@ static hy_err link_settle(hyi_sqlite *self, bool empty, bool was_lazy, hy_why *w
     int64_t page_bytes = 0;
     hy_err err =
         empty ? link_create(self, why) : hyi_sqlite_run_text(self, "PRAGMA journal_mode=WAL", why);
+    if (err == HY_OK) err = link_renew_log(self, why);
     if (err == HY_OK) err = link_ask(self, "PRAGMA page_size", &page_bytes, why);
     if (err == HY_OK) err = hyi_sqlite_run_text(self, "PRAGMA secure_delete=OFF", why);
     if (err == HY_OK) err = link_set_sync(self, was_lazy, why);
