@@ -56,7 +56,7 @@ typedef struct hy_store_sqlite_options {
     uint32_t slice_bytes;      // journal bytes that one slice moves at most; 0: 256 KiB
     uint32_t page_bytes;       // of a new file, a power of two from 512 to 65536; 0: 4096
     uint32_t cache_bytes;      // of SQLite's pages; 0: 16 MiB
-    uint32_t wal_bytes;        // write-ahead log that piles up before it is copied; 0: 4 MiB
+    uint32_t wal_bytes;        // write-ahead log that piles up before it is copied; 0: 1 MiB
     hy_ns busy_timeout;        // how long an append waits for a person's sqlite3 shell; 0: 2 s
 } hy_store_sqlite_options;
 

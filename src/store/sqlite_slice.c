@@ -5,18 +5,18 @@
 // always tell of the same moment, and a crash in between costs nothing but the slice. A slice may
 // end inside a batch.
 //
-// How long a slice may take is bounded by bytes (skimming) and by rows (writing). What a row costs
-// depends on the table: rows beside each other share a page, scattered ones cost a page each. So
-// the number of rows follows the clock, toward slices of one to two milliseconds.
+// How long a slice may take is bounded by bytes (skimming), by rows, and by the pages that it makes
+// dirty: rows beside each other share a page, scattered ones cost a page each. Pages are known only
+// afterwards, so the number of rows follows what the slices before have cost. No clock is asked: a
+// slow disk must not make slices small and many, because each costs a sync.
 #include "store/sqlite_store.h"
 
 #include "base/memory.h"
 #include "base/why.h"
 
-#define SLICE_LONG HY_MS(2)
-#define SLICE_SHORT HY_MS(1)
-#define SLICE_ROWS_MIN 256u
-#define SLICE_ROWS_MAX 65536u
+#define SLICE_PAGES 128u
+#define SLICE_ROWS_MIN 64u
+#define SLICE_ROWS_MAX 2048u
 
 typedef struct slice_reader {
     hyi_sqlite *self;
@@ -144,16 +144,20 @@ static hy_err slice_write(hyi_sqlite *self, hyi_sqlite_machine *machine,
     return hyi_sqlite_end(self, err, why);
 }
 
-static void slice_learn(hyi_sqlite *self, uint32_t rows, hy_ns took) {
+// `rows` were written and made `pages` dirty: how many may the next slice write?
+static void slice_learn(hyi_sqlite *self, uint32_t rows, uint64_t pages) {
     bool was_full = rows >= self->slice_rows;
-    if (took > SLICE_LONG && self->slice_rows > SLICE_ROWS_MIN) self->slice_rows /= 2;
-    if (took < SLICE_SHORT && was_full && self->slice_rows < SLICE_ROWS_MAX) self->slice_rows *= 2;
+    if (pages == 0 || rows == 0 || (!was_full && pages <= SLICE_PAGES)) return;
+    uint64_t fits = (uint64_t)rows * SLICE_PAGES / pages;
+    if (fits > 2 * (uint64_t)self->slice_rows) fits = 2 * (uint64_t)self->slice_rows;
+    if (fits < SLICE_ROWS_MIN) fits = SLICE_ROWS_MIN;
+    if (fits > SLICE_ROWS_MAX) fits = SLICE_ROWS_MAX;
+    self->slice_rows = (uint32_t)fits;
 }
 
 hy_err hyi_sqlite_slice(hyi_sqlite *self, hyi_sqlite_machine *machine, uint64_t bytes_min,
                         hy_why *why) {
     if (machine->checkpoint.seq >= machine->last_seq) return HY_OK;
-    hy_ns start = hy_world_now(self->world);
     slice_reader reader = { .self = self, .machine = machine, .bytes_min = bytes_min };
     hy_arena_reset(&self->scratch);
     hyi_latest_clear(&machine->latest);
@@ -164,8 +168,12 @@ hy_err hyi_sqlite_slice(hyi_sqlite *self, hyi_sqlite_machine *machine, uint64_t 
         return slice_corrupt(&reader, &inner, why);
     }
     hyi_sqlite_mark checkpoint = { reader.last.seq, reader.last.digest, reader.last.chain };
+    uint64_t pages_before = self->wal_pages;
     err = slice_write(self, machine, &checkpoint, why);
     if (err != HY_OK) return err;
+    if (self->wal_pages > pages_before) { // else the log began anew
+        slice_learn(self, machine->latest.count, self->wal_pages - pages_before);
+    }
     machine->checkpoint = checkpoint;
     machine->rest.batch_id = reader.after_id;
     machine->rest.seq = checkpoint.seq;
@@ -173,7 +181,6 @@ hy_err hyi_sqlite_slice(hyi_sqlite *self, hyi_sqlite_machine *machine, uint64_t 
     machine->backlog_bytes -=
         reader.bytes < machine->backlog_bytes ? reader.bytes : machine->backlog_bytes;
     hyi_sqlite_copy_log(self);
-    slice_learn(self, machine->latest.count, hy_world_now(self->world) - start);
     return HY_OK;
 }
 

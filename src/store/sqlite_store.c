@@ -13,7 +13,7 @@
 #define STORE_SLICE_ROWS 512u
 #define STORE_PAGE_BYTES 4096u
 #define STORE_CACHE_BYTES (16u << 20)
-#define STORE_WAL_BYTES (4u << 20)
+#define STORE_WAL_BYTES (1u << 20)
 #define STORE_BUSY_TIMEOUT HY_SECONDS(2)
 
 static void sqlite_set_options(hyi_sqlite *self, const hy_store_sqlite_options *options) {

@@ -98,7 +98,7 @@ typedef struct hyi_sqlite {
     hyi_sqlite_machine **machines;
     uint32_t machine_count, machine_capacity;
     uint64_t wal_pages, wal_goal; // in the write-ahead log now; when to copy them next
-    uint32_t slice_rows;          // that one slice may write: follows how long slices take
+    uint32_t slice_rows;          // that one slice may write: follows what slices cost
     hy_store_recovery recovery;
     hy_arena scratch; // of one call
     hy_buf wire;      // of one row
