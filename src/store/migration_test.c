@@ -190,8 +190,8 @@ static void club_live(club *c) {
                                          "Bob",
                                          "Cy van Dyk",
                                          "Drop Me",
-                                         "\xc3\x84nne \xc3\x9f"
-                                         "er",
+                                         ("\xc3\x84nne \xc3\x9f"
+                                          "er"),
                                          "",
                                          "Guy Fox",
                                          "Hal Low" };
