@@ -4,8 +4,8 @@ import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
 import { CAN_BEHAVE, CAN_KILL, openService } from "./service.mjs";
 import {
-    cell, expectState, freeSlot, live, nextWeek, openBrowser, openForm, openWindow, outboxEmpty,
-    outboxSize, reachState, submit, visit, visitsOf,
+    cell, expectState, freeSlot, live, openBrowser, openForm, openWindow, outboxEmpty,
+    outboxSize, reachState, showDay, submit, visit, visitsOf,
 } from "./window.mjs";
 
 let browser;
@@ -185,7 +185,7 @@ test("a reload in the middle of a request sends it again, once", async (t) => {
     assert.equal(keys.length, 2);
     assert.equal(keys[0], keys[1], "the same key after the reload");
     assert.equal((await visitsOf(page)).length, 1);
-    await nextWeek(page);
+    await showDay(page, slot.day);
     await expectState(page, slot, "mine");
 });
 

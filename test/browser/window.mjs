@@ -58,11 +58,16 @@ export async function live(page) {
 export async function nextWeek(page) {
     const first = page.locator("#calendar [role=gridcell]").first();
     const day = Number(await first.getAttribute("data-day"));
-    const monday = Math.floor((day + 3) / 7) * 7 + 4; // the one after `day`
-    const there = page.locator(`#calendar [data-day="${monday}"]`);
+    await showDay(page, Math.floor((day + 3) / 7) * 7 + 4); // the Monday after `day`
+    await page.waitForSelector("#calendar [data-state=free]");
+}
+
+// Forward to a day. Where a calendar begins depends on the hour: late in a week without free times
+// it shows the next one.
+export async function showDay(page, day) {
+    const there = page.locator(`#calendar [data-day="${day}"]`);
     while (await there.count() === 0) await page.click("#next"); // a week, or a day on a phone
     await page.waitForSelector("#calendar[aria-busy=false]");
-    await page.waitForSelector("#calendar [data-state=free]");
 }
 
 export function cell(page, { day, minute }) {
