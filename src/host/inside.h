@@ -202,7 +202,7 @@ struct hy_host {
     hy_buf waiting_reply; // of hy_host_call
     hy_arena waiting_arena;
     const hy_record *waiting_record;
-    bool owns_world;      // and the store: hy_host_open_file made them
+    bool owns_world; // and the store: hy_host_open_file made them
 
     hy_host_stats stats;
 };
