@@ -19,8 +19,8 @@ HY_RECORD(script_item, SCRIPT_ITEM)
 #define SCRIPT_EIGHT(F, n)                                                                         \
     F(n##0, u64, a##n)                                                                             \
     F(n##1, u64, b##n)                                                                             \
-    F(n##2, u64, c##n) F(n##3, u64, d##n) F(n##4, u64, e##n) F(n##5, u64, f##n) F(n##6, u64, g##n) \
-        F(n##7, u64, h##n)
+    F(n##2, u64, c##n)                                                                             \
+    F(n##3, u64, d##n) F(n##4, u64, e##n) F(n##5, u64, f##n) F(n##6, u64, g##n) F(n##7, u64, h##n)
 #define SCRIPT_WIDE(F)                                                                             \
     F(1, u64, id)                                                                                  \
     SCRIPT_EIGHT(F, 1) SCRIPT_EIGHT(F, 2) SCRIPT_EIGHT(F, 3) SCRIPT_EIGHT(F, 4) SCRIPT_EIGHT(F, 5)
