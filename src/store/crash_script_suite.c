@@ -52,7 +52,7 @@ static hy_err script_open(crash_play *play, hy_world *world, hy_why *why) {
     hy_err err = hy_store_sqlite_open(world, SCRIPT_PATH,
                                       HY_OPTIONS(hy_store_sqlite, .checkpoint_bytes = 40000,
                                                  .slice_bytes = 7000, .wal_bytes = 60000,
-                                                 .cache_bytes = 100000),
+                                                 .cache_bytes = 100000, .lazy_sync = play->lazy),
                                       &play->store, why);
     if (err != HY_OK) return err;
     err = play->store->driver->attach(play->store, &vault_machine, &play->number, why);

@@ -26,6 +26,7 @@ typedef struct crash_play {
     uint64_t confirmed; // seq of the last batch that was COMMITTED
     uint64_t in_flight; // last seq of a batch whose outcome is unknown; 0: none
     bool stopped;       // a call failed: the play is over
+    bool lazy;          // the store is opened with lazy_sync; set before the play
     hy_why why;         // what it said
 } crash_play;
 

@@ -203,6 +203,9 @@ void hyi_sqlite_copy_log(hyi_sqlite *self) {
     // What could not be copied (a reader holds it, the disk is full) stays in the log, where it is
     // as durable as before; try again when as much again has piled up.
     bool all = rc == SQLITE_OK && copied == pages;
+    // A lazy commit waits for the sync that copying begins with. If that failed, the next try could
+    // copy frames that are never going to be on the disk: a new connection renews them first.
+    if (self->options.lazy_sync && (rc & 0xff) == SQLITE_IOERR) self->broken = true;
     self->wal_goal = (all ? 0 : self->wal_pages) + link_wal_pages_max(self);
 }
 
