@@ -342,8 +342,12 @@ static void api_webhook(void *self, hy_request *request) {
 static void api_health(void *self, hy_request *request) {
     clinic_service *s = self;
     hy_host_stats stats = hy_host_stats_of(s->host);
+    // Whoever watches looks at the status code alone: a store that refuses is not well.
+    const bool is_troubled = stats.store_trouble[0] != 0;
     const answer_health health = {
-        .status = hy_bytes_of(stats.halted ? "halted" : "ok"),
+        .status = hy_bytes_of(stats.halted  ? "halted"
+                              : is_troubled ? "store in trouble"
+                                            : "ok"),
         .provider = hy_bytes_of(payments_status(s->payments)),
         .durable_seq = stats.durable_seq,
         .queue = stats.queue_count,
@@ -359,7 +363,8 @@ static void api_health(void *self, hy_request *request) {
         .last_failure = hy_bytes_of(stats.last_failure),
         .store_trouble = hy_bytes_of(stats.store_trouble),
     };
-    hy_request_answer_record(request, stats.halted ? 503 : 200, &answer_health_record, &health);
+    hy_request_answer_record(request, stats.halted || is_troubled ? 503 : 200,
+                             &answer_health_record, &health);
 }
 
 // ---- the routes ----
