@@ -20,7 +20,7 @@
 
 #define PAYMENTS_ATTEMPT_MAX HY_SECONDS(6)
 #define PAYMENTS_FETCH_MAX HY_SECONDS(5)
-#define PAYMENTS_BACKOFF_MIN HY_MS(200)
+#define PAYMENTS_BACKOFF_MIN HY_MS(500)
 #define PAYMENTS_BACKOFF_MAX HY_SECONDS(5)
 #define PAYMENTS_DOWN_AFTER 3u // failures without a success between them
 #define PAYMENTS_NOTED_MAX 8u  // attempts of one action that are noted; then every 10th
