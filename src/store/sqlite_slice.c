@@ -16,7 +16,7 @@
 
 #define SLICE_PAGES 128u
 #define SLICE_ROWS_MIN 64u
-#define SLICE_ROWS_MAX 2048u
+#define SLICE_ROWS_MAX 1024u
 
 typedef struct slice_reader {
     hyi_sqlite *self;
