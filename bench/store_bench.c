@@ -115,8 +115,7 @@ static hy_store *bed_open(bed *b, uint64_t checkpoint_bytes, uint32_t *out_numbe
     return store;
 }
 
-// ---- entries
-// -------------------------------------------------------------------------------------
+// ---- entries ----------------------------------------------------------------------------------
 
 typedef struct maker {
     hy_state *state;
@@ -169,8 +168,7 @@ static double bed_append(hy_store *store, const hy_batch *batch) {
     return took;
 }
 
-// ---- append against plain inserts
-// -----------------------------------------------------------------
+// ---- append against plain inserts -------------------------------------------------------------
 
 static uint64_t bed_batches(const bed *b, uint32_t batch) {
     uint64_t count = b->o.entries / batch;
@@ -245,8 +243,7 @@ static void bench_append(bed *b, uint32_t batch) {
     bench_report("store", "insert", "rows/s", peers, b->o.runs, extra);
 }
 
-// ---- checkpoints
-// ---------------------------------------------------------------------------------
+// ---- checkpoints ------------------------------------------------------------------------------
 
 static void bench_checkpoint(bed *b) {
     double worst[BENCH_RUNS_MAX], rate[BENCH_RUNS_MAX], each[300];
@@ -275,8 +272,7 @@ static void bench_checkpoint(bed *b) {
     bench_report("store", "checkpoint", "entries/s", rate, b->o.runs, NULL);
 }
 
-// ---- reopening
-// -----------------------------------------------------------------------------------
+// ---- reopening --------------------------------------------------------------------------------
 
 static void reopen_fill(bed *b) {
     uint32_t number;
@@ -315,8 +311,7 @@ static void bench_reopen(bed *b) {
     bed_forget(b);
 }
 
-// ---- main
-// ----------------------------------------------------------------------------------------
+// ---- main -------------------------------------------------------------------------------------
 
 static options bed_read_options(int argc, char **argv) {
     options o = { .entries = 200000, .rows = 1000000, .runs = 5 };

@@ -75,8 +75,7 @@ int cmd_inspect(int argc, char **argv) {
     return result;
 }
 
-// ---- loading
-// ------------------------------------------------------------------------------------------
+// ---- loading ----------------------------------------------------------------------------------
 
 static hy_err inspect_step(hy_txn *txn, const hy_input *input) {
     (void)txn;
@@ -134,8 +133,7 @@ static int inspect_one(const tool_store *store, const inspect_args *args, size_t
     return tool_print(&is.out) ? TOOL_OK : TOOL_FAILED;
 }
 
-// ---- the summary
-// ------------------------------------------------------------------------------------
+// ---- the summary ------------------------------------------------------------------------------
 
 // The body of a ledger row, by the record of its action or timer.
 static const hy_record *inspect_ledger_record(const hy_machine *machine, const hy_ledger_row *row) {
@@ -290,8 +288,7 @@ static void inspect_json(inspect_machine *is) {
     hy_buf_add_text(out, "}\n");
 }
 
-// ---- rows
-// -------------------------------------------------------------------------------------------
+// ---- rows -------------------------------------------------------------------------------------
 
 static int inspect_rows(inspect_machine *is, const char *name, bool *found) {
     const hy_view *view = hy_state_view(is->state);
@@ -311,8 +308,7 @@ static int inspect_rows(inspect_machine *is, const char *name, bool *found) {
     return tool_print(&is->out) ? TOOL_OK : TOOL_FAILED;
 }
 
-// ---- the journal
-// ------------------------------------------------------------------------------------
+// ---- the journal ------------------------------------------------------------------------------
 
 static const char *inspect_answer(const hy_machine *machine, const hy_entry *entry) {
     if (entry->err == HY_REJECT && entry->rejection < machine->rejection_count) {

@@ -152,8 +152,7 @@ static int schema_collect(schema_set *set) {
     return result;
 }
 
-// ---- SQL
-// -------------------------------------------------------------------------------------------
+// ---- SQL --------------------------------------------------------------------------------------
 
 static hy_err schema_add_sql_table(const hy_table *table, hy_buf *out) {
     static hy_sql_column columns[HY_SQL_COLUMNS_MAX];

@@ -54,8 +54,7 @@ const char *tool_option(int argc, char **argv, int *index, const char *name, boo
     return argv[*index];
 }
 
-// ---- numbers and text
-// ------------------------------------------------------------------------------
+// ---- numbers and text -------------------------------------------------------------------------
 
 void tool_add_grouped(hy_buf *out, uint64_t number) {
     char digits[32];
@@ -130,8 +129,7 @@ void tool_add_json_wire(hy_buf *out, const hy_record *record, hy_bytes wire, hy_
     hy_buf_add_text(out, "null");
 }
 
-// ---- progress
-// ----------------------------------------------------------------------------------------
+// ---- progress ---------------------------------------------------------------------------------
 
 static bool tool_progress_shown;
 
@@ -148,8 +146,7 @@ void tool_progress_end(void) {
     tool_progress_shown = false;
 }
 
-// ---- a store
-// ------------------------------------------------------------------------------------------
+// ---- a store ----------------------------------------------------------------------------------
 
 int tool_store_open(tool_store *store, const char *path) {
     hy_why why = { 0 };

@@ -16,8 +16,7 @@ int cmd_inspect(int argc, char **argv);
 int cmd_replay(int argc, char **argv);
 int cmd_schema(int argc, char **argv);
 
-// ---- saying things
-// --------------------------------------------------------------------------------
+// ---- saying things ----------------------------------------------------------------------------
 
 // "hypha: ..." to stderr; returns `code`.
 HY_PRINTF(2, 3) int tool_say(int code, const char *format, ...);
@@ -44,8 +43,7 @@ void tool_add_json_wire(hy_buf *out, const hy_record *record, hy_bytes wire, hy_
 void tool_progress(void *doing, uint64_t done, uint64_t all);
 void tool_progress_end(void);
 
-// ---- a store to look into
-// --------------------------------------------------------------------------
+// ---- a store to look into ---------------------------------------------------------------------
 
 typedef struct tool_store {
     hy_world *world;

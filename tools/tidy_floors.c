@@ -29,8 +29,7 @@ typedef struct floors_book {
 static void floors_file(const floors_book *book, const tidy_file *file);
 static void floors_dead_headers(const tidy_tree *tree);
 
-// ---- the dictionary
-// ------------------------------------------------------------------------------
+// ---- the dictionary ---------------------------------------------------------------------------
 
 static bool floors_has(const char *list, const char *name) {
     char wanted[128];
@@ -100,8 +99,7 @@ void tidy_floors(const tidy_tree *tree) {
     floors_dead_headers(tree);
 }
 
-// ---- one file
-// ------------------------------------------------------------------------------------
+// ---- one file ---------------------------------------------------------------------------------
 
 // Where a file stands: src/net/x.c -> room net; include/hypha/net.h -> room net; cmd/x.c -> place.
 typedef struct floors_seat {
@@ -196,8 +194,7 @@ static void floors_include(const floors_book *book, const floors_seat *seat, con
     }
 }
 
-// ---- calls
-// ---------------------------------------------------------------------------------------
+// ---- calls ------------------------------------------------------------------------------------
 
 static bool floors_word(char c) {
     return isalnum((unsigned char)c) || c == '_' || c == '>' || c == '.';
@@ -245,8 +242,7 @@ static void floors_file(const floors_book *book, const tidy_file *file) {
     }
 }
 
-// ---- headers that nobody includes
-// ------------------------------------------------------------------
+// ---- headers that nobody includes -------------------------------------------------------------
 
 static bool floors_included(const tidy_tree *tree, const tidy_file *header) {
     char wanted[256];

@@ -42,8 +42,7 @@ static void pages_rooms(const tidy_tree *tree) {
     }
 }
 
-// ---- links
-// ---------------------------------------------------------------------------------------
+// ---- links ------------------------------------------------------------------------------------
 
 static bool pages_exists(const tidy_tree *tree, const char *path) {
     size_t len = strlen(path);
@@ -96,8 +95,7 @@ static void pages_links(const tidy_tree *tree, const tidy_file *page) {
     }
 }
 
-// ---- programs
-// ------------------------------------------------------------------------------------
+// ---- programs ---------------------------------------------------------------------------------
 
 // What follows the essay of an example is the program that a page may quote.
 static bool pages_is_example(const tidy_tree *tree, const char *program, size_t len) {

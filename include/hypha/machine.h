@@ -196,9 +196,9 @@ HY_API const void *hy_cursor_prev(hy_cursor *cursor); // ordered tables only; or
 HY_API hy_id hy_text_id(hy_bytes text);
 
 // ---- writing, inside a step -------------------------------------------------------------------
-// The first failure (a
-// limit, no memory) sticks to the transaction: later writes do nothing and return NULL, and the
-// step is refused whatever it returns. So a step may write first and look once.
+// The first failure (a limit, no memory) sticks to the transaction: later writes do nothing and
+// return NULL, and the step is refused whatever it returns. So a step may write first and look
+// once.
 
 HY_API const hy_view *hy_txn_view(const hy_txn *txn);
 HY_API const hy_input *hy_txn_input(const hy_txn *txn);
@@ -235,9 +235,8 @@ HY_API bool hy_action_cancel(hy_txn *txn, uint64_t action_id);
 HY_API bool hy_action_is_pending(const hy_view *view, uint64_t action_id);
 
 // ---- the runtime's own tables -----------------------------------------------------------------
-// They have fixed numbers
-// behind the machine's own (which may grow), and are stored, loaded and shown like them. The ledger
-// holds every tracked action and timer that has no completion yet.
+// They have fixed numbers behind the machine's own (which may grow), and are stored, loaded and
+// shown like them. The ledger holds every tracked action and timer that has no completion yet.
 
 #define HY_LEDGER_FIELDS(F)                                                                        \
     F(1, u64, id)                                                                                  \
@@ -362,8 +361,7 @@ HY_API HY_CHECKED hy_err hy_state_loaded(hy_state *state, uint64_t seq, uint64_t
 HY_API HY_CHECKED hy_err hy_state_load_entry(hy_state *state, hy_bytes entry, hy_why *why);
 
 // ---- the journal ------------------------------------------------------------------------------
-// One entry:
-// what came in, what was answered, which rows changed, what was emitted, the digests.
+// One entry: what came in, what was answered, which rows changed, what was emitted, the digests.
 
 #define HY_ENTRY_CHANGE(F)                                                                         \
     F(1, u32, table)                                                                               \
@@ -403,9 +401,8 @@ HY_API HY_CHECKED hy_err hy_entry_decode(hy_bytes bytes, hy_arena *arena, hy_ent
 HY_API HY_CHECKED hy_err hy_state_replay(hy_state *state, const hy_entry *entry, hy_why *why);
 
 // ---- the store's port -------------------------------------------------------------------------
-// What a driver
-// must offer so that a machine survives. Drivers live in `store`; all calls may block and come from
-// one thread at a time.
+// What a driver must offer so that a machine survives. Drivers live in `store`; all calls may
+// block and come from one thread at a time.
 
 // Entries of one machine in order, each framed as { u32 length, u32 crc32c of the entry, entry
 // bytes }.

@@ -75,8 +75,7 @@ typedef struct hy_store_recovery {
 HY_API hy_store_recovery hy_store_recovered(const hy_store *store);
 
 // ---- looking inside ---------------------------------------------------------------------------
-// Needs no attach
-// and no program: a store describes itself.
+// Needs no attach and no program: a store describes itself.
 
 typedef struct hy_store_machine {
     // As stored: name, version, tables, inputs, actions and rejections, but no code. Records follow

@@ -389,8 +389,7 @@ static hy_err closing_waits_for_attempts_and_cancels_at_the_deadline(hy_mem *mem
     return HY_OK;
 }
 
-// ---- timers
-// -----------------------------------------------------------------------------------------
+// ---- timers -----------------------------------------------------------------------------------
 
 static hy_err timer_fires_when_the_wall_says_so(hy_mem *mem) {
     FIXTURE(&bank_machine);

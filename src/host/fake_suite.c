@@ -166,8 +166,7 @@ void fake_store_deinit(fake_store *store) {
     if (store->mem != NULL) hy_buf_deinit(&store->journal);
 }
 
-// ---- executors
-// --------------------------------------------------------------------------------------
+// ---- executors --------------------------------------------------------------------------------
 
 static void fake_pay_start(void *self, hy_effect *effect) {
     fake_host *f = self;
@@ -228,8 +227,7 @@ void fake_pay_failed(fake_host *f, uint32_t held) {
     hy_effect_failed(f->host, effect, "told to fail");
 }
 
-// ---- the fixture
-// ----------------------------------------------------------------------------------------
+// ---- the fixture ------------------------------------------------------------------------------
 
 hy_err fake_init(fake_host *f, hy_mem *mem, const hy_machine *machine) {
     *f = (fake_host){ .mem = mem, .machine = machine };
@@ -301,8 +299,7 @@ void fake_run(fake_host *f, hy_ns duration) {
     hy_timer_stop(f->world, &alarm.timer);
 }
 
-// ---- calls
-// ----------------------------------------------------------------------------------------------
+// ---- calls ------------------------------------------------------------------------------------
 
 static void fake_call_done(hy_call *call) {
     fake_call *c = (fake_call *)call;

@@ -42,8 +42,7 @@ typedef struct fake_store {
 void fake_store_init(fake_store *store, hy_mem *mem, fake_trace *trace);
 void fake_store_deinit(fake_store *store);
 
-// ---- the fixture
-// ----------------------------------------------------------------------------------
+// ---- the fixture ------------------------------------------------------------------------------
 
 typedef struct fake_call {
     hy_call call;

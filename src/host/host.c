@@ -123,8 +123,7 @@ void hy_host_abandon(hy_host *host) {
     if (host != NULL) hyi_host_free(host);
 }
 
-// ---- the pump
-// ---------------------------------------------------------------------------------------
+// ---- the pump ---------------------------------------------------------------------------------
 
 void hyi_host_pump_soon(hy_host *host) {
     if (host->posted) return;
@@ -158,8 +157,7 @@ void hyi_host_halt(hy_host *host, const char *by) {
     memcpy(host->stats.halted_by, name.place, sizeof host->stats.halted_by);
 }
 
-// ---- calls
-// ------------------------------------------------------------------------------------------
+// ---- calls ------------------------------------------------------------------------------------
 
 hy_err hy_host_submit(hy_host *host, hy_call *call) {
     hy_err err = host_admit(host, call, false);
@@ -219,8 +217,7 @@ hy_call *hyi_calls_pop(hyi_calls *calls) {
     return first;
 }
 
-// ---- looks and observers
-// ----------------------------------------------------------------------------------
+// ---- looks and observers ----------------------------------------------------------------------
 
 hy_err hy_host_look(hy_host *host, hy_look *look) {
     HY_ASSERT(look->look != NULL && look->done != NULL);
@@ -275,8 +272,7 @@ hy_err hy_host_observe(hy_host *host, const hy_observer *observer) {
     return HY_OK;
 }
 
-// ---- effects and stats
-// ----------------------------------------------------------------------------------------
+// ---- effects and stats ------------------------------------------------------------------------
 
 hy_err hy_host_executor(hy_host *host, const hy_executor *executor) {
     HY_ASSERT(executor->start != NULL);

@@ -267,8 +267,7 @@ static hy_err internal_and_unknown_kinds_are_not_taken(hy_mem *mem) {
     return HY_OK;
 }
 
-// ---- looks
-// ----------------------------------------------------------------------------------------
+// ---- looks ------------------------------------------------------------------------------------
 
 typedef struct test_look {
     hy_look look;
@@ -320,8 +319,7 @@ static hy_err look_at_lost_steps_is_told_so(hy_mem *mem) {
     return HY_OK;
 }
 
-// ---- observers
-// --------------------------------------------------------------------------------------
+// ---- observers --------------------------------------------------------------------------------
 
 static void observe_change(void *self, uint64_t seq, uint32_t table, const void *before,
                            const void *after) {
@@ -368,8 +366,7 @@ static hy_err observers_never_see_what_was_lost(hy_mem *mem) {
     return HY_OK;
 }
 
-// ---- invariants
-// -------------------------------------------------------------------------------------
+// ---- invariants -------------------------------------------------------------------------------
 
 static hy_err veto_is_answered_and_changes_nothing(hy_mem *mem) {
     FIXTURE(&bank_machine);
@@ -408,8 +405,7 @@ static hy_err reporting_invariant_is_counted(hy_mem *mem) {
     return HY_OK;
 }
 
-// ---- time
-// -------------------------------------------------------------------------------------------
+// ---- time -------------------------------------------------------------------------------------
 
 static hy_err last_input_time(fake_host *f, hy_ns *out_now) {
     HY_CLEANUP(hy_arena_deinit) hy_arena arena = { 0 };
@@ -443,8 +439,7 @@ static hy_err machine_time_never_goes_back(hy_mem *mem) {
     return HY_OK;
 }
 
-// ---- checkpoints and closing
-// --------------------------------------------------------------------------
+// ---- checkpoints and closing ------------------------------------------------------------------
 
 static hy_err idle_host_checkpoints_once(hy_mem *mem) {
     FIXTURE(&bank_machine);

@@ -41,8 +41,7 @@ hy_call *hyi_calls_pop(hyi_calls *calls); // or NULL
 void hyi_looks_push(hyi_looks *looks, hy_look *look);
 hy_look *hyi_looks_pop(hyi_looks *looks); // or NULL
 
-// ---- pending: a ledger row, or an untracked action, on its way
-// ------------------------------------
+// ---- pending: a ledger row, or an untracked action, on its way --------------------------------
 
 typedef enum hyi_phase {
     HYI_NEW = 1,    // of a step that is not durable yet; in its batch
@@ -91,8 +90,7 @@ typedef struct hyi_pending_map {
     hyi_pending *few[16]; // the buckets before the first growth
 } hyi_pending_map;
 
-// ---- batches
-// ----------------------------------------------------------------------------------------
+// ---- batches ----------------------------------------------------------------------------------
 
 typedef struct hyi_removed { // a ledger row that a step took away
     struct hyi_removed *next;
@@ -132,8 +130,7 @@ HY_CHECKED hy_err hyi_batch_take(hy_host *host, hyi_batch *batch, hy_call *call,
 // A row and everything it points to, in `arena`. NULL gives NULL and is no failure (*out_ok).
 const void *hyi_row_copy(const hy_record *record, const void *row, hy_arena *arena, bool *out_ok);
 
-// ---- store calls
-// --------------------------------------------------------------------------------------
+// ---- store calls ------------------------------------------------------------------------------
 
 typedef enum hyi_store_op { HYI_STORE_FREE, HYI_APPEND, HYI_LOAD, HYI_CHECKPOINT } hyi_store_op;
 
@@ -150,8 +147,7 @@ typedef struct hyi_store_call {
     hy_why why;
 } hyi_store_call;
 
-// ---- the host
-// ---------------------------------------------------------------------------------------------
+// ---- the host ---------------------------------------------------------------------------------
 
 typedef enum hyi_closing { HYI_OPEN, HYI_DRAINING, HYI_EXPIRED } hyi_closing;
 

@@ -246,8 +246,7 @@ static void pending_detach(hy_host *host, hyi_pending *pending) {
     }
 }
 
-// ---- the map
-// --------------------------------------------------------------------------------------
+// ---- the map ----------------------------------------------------------------------------------
 
 void hyi_pending_map_init(hyi_pending_map *map) {
     *map = (hyi_pending_map){ .bucket_count = (uint32_t)(sizeof map->few / sizeof map->few[0]) };

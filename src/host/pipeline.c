@@ -136,8 +136,7 @@ static void pipeline_checkpoint(hy_host *host) {
     HY_ASSERT(HY_IMPLIES(err != HY_OK, host->store_retry_at != HY_NEVER)); // it wakes us again
 }
 
-// ---- what happens to a batch
-// -------------------------------------------------------------------------
+// ---- what happens to a batch ------------------------------------------------------------------
 
 void hyi_pipeline_settle(hy_host *host, hyi_batch *batch) {
     if (batch->entry_count > 0) {
@@ -212,8 +211,7 @@ static void pipeline_observe(hy_host *host, const hyi_batch *batch) {
     }
 }
 
-// ---- the store
-// ------------------------------------------------------------------------------------------
+// ---- the store --------------------------------------------------------------------------------
 
 hy_err hyi_store_start(hy_host *host, hyi_store_op op) {
     hyi_store_call *call = &host->store_call;

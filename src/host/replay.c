@@ -154,8 +154,7 @@ static hy_err replay_checkpoint(const replay_run *run, hy_why *why) {
                        "the tables are of entry %u, but with another digest", run->result.seq);
 }
 
-// ---- which rows differ
-// -------------------------------------------------------------------------------
+// ---- which rows differ ------------------------------------------------------------------------
 
 typedef struct replay_row { // what one side says about one row
     uint32_t table;

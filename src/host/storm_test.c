@@ -18,8 +18,7 @@
 #define STORM_ACCOUNTS_FIRST 6
 #define STORM_IDS_MAX 1024
 
-// ---- the spy
-// -------------------------------------------------------------------------------------
+// ---- the spy ----------------------------------------------------------------------------------
 
 typedef struct storm_spy {
     hy_store port;
@@ -78,8 +77,7 @@ static hy_err spy_journal_open(hy_store *port, uint32_t machine, uint64_t from_s
     return inner->driver->journal_open(inner, machine, from_seq, out, why);
 }
 
-// ---- the storm
-// -----------------------------------------------------------------------------------
+// ---- the storm --------------------------------------------------------------------------------
 
 typedef struct storm_op {
     uint32_t kind;
@@ -193,8 +191,7 @@ static void log_start(void *self, hy_effect *effect) {
     hy_effect_done(s->host, effect, NULL);
 }
 
-// ---- processes
-// ----------------------------------------------------------------------------------------
+// ---- processes --------------------------------------------------------------------------------
 
 static hy_err storm_boot_once(storm *s, hy_why *why) {
     hy_err err = s->on_disk ? hy_store_sqlite_open(s->world, "storm.db", NULL, &s->store, why)
@@ -267,8 +264,7 @@ static void storm_closed(void *self, hy_err err) {
     s->host = NULL;
 }
 
-// ---- clients
-// ------------------------------------------------------------------------------------------
+// ---- clients ----------------------------------------------------------------------------------
 
 static void client_done(hy_call *call) {
     fake_call *c = (fake_call *)call;
@@ -354,8 +350,7 @@ static void clients_act(storm *s) {
     }
 }
 
-// ---- the books
-// ------------------------------------------------------------------------------------------
+// ---- the books --------------------------------------------------------------------------------
 
 typedef struct storm_audit {
     hy_look look;
@@ -418,8 +413,7 @@ static void audit_done(hy_look *look) {
     ((storm_audit *)look)->done = true;
 }
 
-// ---- the weather
-// ------------------------------------------------------------------------------------------
+// ---- the weather ------------------------------------------------------------------------------
 
 // Trouble at the device, too; or the end of all trouble.
 static void storm_weather(storm *s, bool is_rough) {

@@ -160,8 +160,7 @@ void hyi_request_lose(hy_request *request);
 // Does the page that sends this come from this server? True when no Origin is given.
 bool hyi_request_is_same_origin(const hy_request *request);
 
-// ---- http_answer.c
-// ----------------------------------------------------------------------------------
+// ---- http_answer.c ----------------------------------------------------------------------------
 
 typedef struct hyi_http_answer {
     uint32_t status;

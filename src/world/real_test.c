@@ -18,8 +18,7 @@ static void close_world(hy_world **world) {
     *world = hy_world_close(*world);
 }
 
-// ---- posts from other threads
-// ---------------------------------------------------------------------
+// ---- posts from other threads -----------------------------------------------------------------
 
 #define SENDERS 4u
 #define LETTERS 5000u
@@ -166,8 +165,7 @@ static hy_err closing_waits_for_work(hy_mem *mem) {
     return HY_OK;
 }
 
-// ---- descriptors and signals
-// ----------------------------------------------------------------------
+// ---- descriptors and signals ------------------------------------------------------------------
 
 typedef struct watched {
     hy_watch *watch;
@@ -229,8 +227,7 @@ static hy_err a_signal_is_a_call(hy_mem *mem) {
     return HY_OK;
 }
 
-// ---- bad callers
-// ----------------------------------------------------------------------------------
+// ---- bad callers ------------------------------------------------------------------------------
 
 static void close_with_a_listener(void *arg) {
     hy_world *world = NULL;

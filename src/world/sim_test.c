@@ -18,8 +18,7 @@ static hy_err open_world(hy_mem *mem, uint64_t seed, hy_world **out_world) {
                        out_world);
 }
 
-// ---- a program that uses everything
-// ---------------------------------------------------------------
+// ---- a program that uses everything -----------------------------------------------------------
 
 #define JOBS 6u
 

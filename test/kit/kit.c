@@ -39,8 +39,7 @@ static runner runner_now;
 
 static void runner_settle(void);
 
-// ---- the loop over failing allocations
-// -----------------------------------------------------------
+// ---- the loop over failing allocations --------------------------------------------------------
 
 static void runner_describe(char *out, size_t size) {
     if (runner_now.plan.fail_at == 0) {
@@ -98,8 +97,7 @@ static void runner_test(void **state) {
     runner_now.unfinished = false;
 }
 
-// ---- failures
-// ------------------------------------------------------------------------------------
+// ---- failures ---------------------------------------------------------------------------------
 
 static void runner_remember(const kit_test *test) {
     if (test == NULL || runner_now.failed_count == RUNNER_NAMES_MAX) return;
@@ -152,8 +150,7 @@ static void runner_on_abort(int signal_number) {
     raise(signal_number);
 }
 
-// ---- main
-// ----------------------------------------------------------------------------------------
+// ---- main -------------------------------------------------------------------------------------
 
 static bool runner_wildcards(const char *name) {
     return strpbrk(name, "*?") != NULL;

@@ -10,8 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-// ---- the bad tests, run in a child
-// -----------------------------------------------------------------
+// ---- the bad tests, run in a child ------------------------------------------------------------
 
 static hy_err good(hy_mem *mem) {
     (void)mem;
@@ -105,8 +104,7 @@ static hy_err crashes(hy_mem *mem) {
     return HY_OK;
 }
 
-// ---- running one of them
-// ---------------------------------------------------------------------------
+// ---- running one of them ----------------------------------------------------------------------
 
 typedef struct bad_run {
     kit_test test;
@@ -133,8 +131,7 @@ static bool said(const char *words) {
     return false;
 }
 
-// ---- the tests
-// -------------------------------------------------------------------------------------
+// ---- the tests --------------------------------------------------------------------------------
 
 static hy_err good_test_passes(hy_mem *mem) {
     (void)mem;

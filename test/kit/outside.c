@@ -18,8 +18,7 @@
 
 static char outside_words[OUTSIDE_WORDS_MAX];
 
-// ---- guarded copies
-// ------------------------------------------------------------------------------
+// ---- guarded copies ---------------------------------------------------------------------------
 
 static size_t guard_data_bytes(size_t len) {
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
@@ -46,8 +45,7 @@ void kit_guard_free(hy_bytes guarded) {
     munmap(base, data + (size_t)sysconf(_SC_PAGESIZE));
 }
 
-// ---- golden files
-// --------------------------------------------------------------------------------
+// ---- golden files -----------------------------------------------------------------------------
 
 static void golden_write(const char *path, hy_text text) {
     char folder[512];
@@ -121,8 +119,7 @@ void kit_golden(const char *name, hy_text text) {
     kit_fail(path, (int)line, "differs from the golden file; KIT_GOLDEN_REWRITE=1 accepts it");
 }
 
-// ---- death
-// ---------------------------------------------------------------------------------------
+// ---- death ------------------------------------------------------------------------------------
 
 static void death_child(void (*fn)(void *arg), void *arg, int words) {
     static const int signals[] = { SIGABRT, SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGSYS, SIGTRAP };
