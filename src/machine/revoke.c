@@ -67,8 +67,8 @@ static void revoke_entry(hy_state *state, const hyi_undo_entry *entry) {
         hyi_rows_drop(rows, entry->slot);
         return;
     }
-    memcpy(hyi_rows_row(rows, entry->slot), hyi_undo_old_row(&state->undo, entry),
-           rows->layout.row_size);
+    hyi_rows_copy(hyi_rows_row(rows, entry->slot), hyi_undo_old_row(&state->undo, entry),
+                  rows->layout.row_size);
     hyi_rows_set_mark(rows, entry->slot, entry->old_mark);
     if (revoke_is_dead_for_good(state, entry->old_mark)) {
         hyi_rows_drop(rows, entry->slot);

@@ -9,6 +9,7 @@
 #define HYI_MACHINE_ROWS_H
 
 #include <hypha/machine.h>
+#include "base/memory.h"
 #include "machine/blobs.h"
 #include "machine/index.h"
 #include "machine/layout.h"
@@ -49,6 +50,20 @@ static inline void *hyi_rows_row(const hyi_rows *rows, uint32_t slot) {
 }
 static inline bool hyi_rows_is_live(const hyi_rows *rows, uint32_t slot) {
     return (*hyi_rows_mark(rows, slot) & HYI_MARK_LIVE) != 0;
+}
+
+// Copies a row between places of the runtime's own, which are whole words: short rows are the rule,
+// and a call of memcpy would cost more than the copy.
+static inline void hyi_rows_copy(void *to, const void *from, uint32_t row_size) {
+    uint8_t *at = to;
+    const uint8_t *source = from;
+    uint32_t left = (row_size + 7) & ~7u;
+    for (; left >= 32; left -= 32, at += 32, source += 32) {
+        memcpy(at, source, 32);
+    }
+    for (; left > 0; left -= 8, at += 8, source += 8) {
+        memcpy(at, source, 8);
+    }
 }
 
 // The slot that the key's index entry names, live or dead; HYI_NO_SLOT if there is none.

@@ -76,7 +76,7 @@ void *hyi_txn_touch(hy_txn *txn, uint32_t table, uint32_t slot) {
     }
     entry->slot = slot;
     entry->bytes = position;
-    memcpy(old, row, rows->layout.row_size);
+    hyi_rows_copy(old, row, rows->layout.row_size);
     hyi_rows_open(rows, slot);
     row[-1] = HYI_MARK(state->step, mark & HYI_MARK_LIVE);
     return row;
