@@ -230,6 +230,10 @@ void fake_pay_failed(fake_host *f, uint32_t held) {
 // ---- the fixture ------------------------------------------------------------------------------
 
 hy_err fake_init(fake_host *f, hy_mem *mem, const hy_machine *machine) {
+    return fake_init_slow(f, mem, machine, 0);
+}
+
+hy_err fake_init_slow(fake_host *f, hy_mem *mem, const hy_machine *machine, hy_ns delay_max) {
     *f = (fake_host){ .mem = mem, .machine = machine };
     fake_store_init(&f->store, mem, NULL);
     f->options =
@@ -238,7 +242,8 @@ hy_err fake_init(fake_host *f, hy_mem *mem, const hy_machine *machine) {
                             .start = fake_pay_start,
                             .cancel = fake_pay_cancel,
                             .give_up = fake_pay_give_up };
-    hy_err err = hy_sim_open(HY_OPTIONS(hy_sim, .seed = kit_seed(), .mem = mem), &f->world);
+    hy_err err = hy_sim_open(
+        HY_OPTIONS(hy_sim, .seed = kit_seed(), .mem = mem, .delay_max = delay_max), &f->world);
     return err != HY_OK ? err : fake_open(f);
 }
 

@@ -89,6 +89,9 @@ typedef struct fake_host {
 
 // A world, an empty store, and a host that was opened but not started. HY_NOMEM.
 HY_CHECKED hy_err fake_init(fake_host *f, hy_mem *mem, const hy_machine *machine);
+// The same, where store calls and timers are up to so late.
+HY_CHECKED hy_err fake_init_slow(fake_host *f, hy_mem *mem, const hy_machine *machine,
+                                 hy_ns delay_max);
 void fake_deinit(fake_host *f);            // works on a zeroed one
 HY_CHECKED hy_err fake_open(fake_host *f); // the host, on the store as it is
 void fake_start(fake_host *f);             // executors and hy_host_start
