@@ -56,6 +56,13 @@ hy_world_now(const hy_world *world); // monotonic: for deadlines and durations
 HY_API HY_ANY_THREAD hy_ns hy_world_wall(const hy_world *world); // since 1970, UTC; may step back
 HY_API uint64_t hy_world_random(hy_world *world);
 
+// Which of `count` (at least 1) ready things runs next: 0 .. count - 1, 0 the oldest. The real
+// world always takes the oldest; a simulated one throws its seed's dice, but none for a count of 1.
+HY_API uint32_t hy_world_choose(hy_world *world, uint32_t count);
+// A line in the event log and the digest of a simulated world (hy_sim_log_next); nothing in the
+// real one. `what` is static text.
+HY_API void hy_world_note(hy_world *world, const char *what, uint64_t subject, uint64_t value);
+
 // ---- posts, timers, work ----------------------------------------------------------------------
 
 // Runs `done` on the world's thread soon, in order of posting.

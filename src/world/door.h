@@ -40,6 +40,9 @@ typedef struct hyi_door {
     hy_ns (*now)(const hy_world *world);
     hy_ns (*wall)(const hy_world *world);
     uint64_t (*random)(hy_world *world);
+    uint32_t (*choose)(hy_world *world, uint32_t count); // of 2 or more; simulated only
+    void (*note)(hy_world *world, const char *what, uint64_t subject,
+                 uint64_t value); // simulated only
 
     void (*post)(hy_world *world, hy_post *post);
     hy_err (*timer_at)(hy_world *world, hy_timer *timer, hy_ns due);

@@ -32,6 +32,8 @@ static void sim_stop(hy_world *world);
 static hy_ns sim_now(const hy_world *world);
 static hy_ns sim_wall(const hy_world *world);
 static uint64_t sim_random(hy_world *world);
+static uint32_t sim_choose(hy_world *world, uint32_t count);
+static void sim_note(hy_world *world, const char *what, uint64_t subject, uint64_t value);
 static void sim_post(hy_world *world, hy_post *post);
 static hy_err sim_timer_at(hy_world *world, hy_timer *timer, hy_ns due);
 static void sim_timer_stop(hy_world *world, hy_timer *timer);
@@ -46,6 +48,8 @@ static const hyi_door sim_door = {
     .now = sim_now,
     .wall = sim_wall,
     .random = sim_random,
+    .choose = sim_choose,
+    .note = sim_note,
     .post = sim_post,
     .timer_at = sim_timer_at,
     .timer_stop = sim_timer_stop,
@@ -155,6 +159,14 @@ static uint64_t sim_random(hy_world *world) {
     uint64_t word = sim_throw(sim, HYI_DICE_RANDOM);
     sim_fold(sim, &word, 1);
     return word;
+}
+
+static uint32_t sim_choose(hy_world *world, uint32_t count) {
+    return (uint32_t)hyi_sim_below(hyi_sim_of(world), HYI_DICE_CHOOSE, count);
+}
+
+static void sim_note(hy_world *world, const char *what, uint64_t subject, uint64_t value) {
+    hyi_sim_note(hyi_sim_of(world), what, subject, value);
 }
 
 void hy_sim_step_wall(hy_world *world, hy_ns by) {

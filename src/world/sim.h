@@ -24,6 +24,7 @@ typedef enum hyi_sim_dice {
     HYI_DICE_WRITE,    // write errors and full disks
     HYI_DICE_SYNC,     // sync errors
     HYI_DICE_CRASH,    // what a crash leaves behind
+    HYI_DICE_CHOOSE,   // hy_world_choose
     HYI_DICE_COUNT
 } hyi_sim_dice;
 

@@ -267,6 +267,26 @@ static hy_err the_log_keeps_the_latest_events(hy_mem *mem) {
     return HY_OK;
 }
 
+static hy_err choices_and_notes_are_in_the_digest(hy_mem *mem) {
+    HY_CLEANUP(close_world) hy_world *world = NULL;
+    CHECK_OK(open_world(mem, kit_seed(), &world));
+    uint64_t digest = hy_sim_digest(world);
+    CHECK_EQ(hy_world_choose(world, 1), 0);
+    CHECK_EQ(hy_sim_digest(world), digest); // nothing to choose, nothing thrown
+    hy_world_choose(world, 2);
+    CHECK(hy_sim_digest(world) != digest);
+    digest = hy_sim_digest(world);
+    hy_world_note(world, "scope open", 7, 8);
+    CHECK(hy_sim_digest(world) != digest);
+    uint64_t cursor = 0;
+    hy_sim_event event;
+    CHECK(hy_sim_log_next(world, &cursor, &event));
+    CHECK_TEXT(hy_bytes_of(event.what), "scope open");
+    CHECK_EQ(event.subject, 7);
+    CHECK_EQ(event.value, 8);
+    return HY_OK;
+}
+
 // ---- streams ------------------------------------------------------------------------------------
 
 // A server that accepts and never reads, and a client that writes.
@@ -384,7 +404,7 @@ KIT_TESTS(KIT_TEST_ONCE(equal_seeds_give_equal_digests), KIT_TEST(time_passes_on
           KIT_TEST(timers_are_late_but_never_early),
           KIT_TEST(a_program_that_posts_for_ever_still_meets_its_timers),
           KIT_TEST_ONCE(a_restart_forgets_what_was_pending),
-          KIT_TEST(the_log_keeps_the_latest_events),
+          KIT_TEST(the_log_keeps_the_latest_events), KIT_TEST(choices_and_notes_are_in_the_digest),
           KIT_TEST_ONCE(a_reader_that_does_not_read_holds_up_the_writer),
           KIT_TEST_ONCE(a_close_before_drained_may_lose_bytes),
           KIT_TEST(a_simulated_world_has_no_descriptors))

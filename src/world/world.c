@@ -42,6 +42,16 @@ uint64_t hy_world_random(hy_world *world) {
     return world->door->random(world);
 }
 
+uint32_t hy_world_choose(hy_world *world, uint32_t count) {
+    HY_ASSERT(count > 0);
+    return count == 1 || world->door->is_real ? 0 : world->door->choose(world, count);
+}
+
+void hy_world_note(hy_world *world, const char *what, uint64_t subject, uint64_t value) {
+    if (world->door->is_real) return;
+    world->door->note(world, what, subject, value);
+}
+
 bool hy_world_is_real(const hy_world *world) {
     return world->door->is_real;
 }

@@ -492,6 +492,19 @@ static hy_err clocks_and_dice_move(hy_world *world) {
 }
 BOTH(clocks_and_dice_move)
 
+static hy_err a_choice_is_one_of_those_that_are_ready(hy_world *world) {
+    uint32_t others = 0;
+    hy_world_note(world, "choices", 1, 2);
+    for (uint32_t count = 1; count < 50; count++) {
+        uint32_t choice = hy_world_choose(world, count);
+        CHECK(choice < count);
+        others += choice != 0;
+    }
+    CHECK_EQ(others > 0, !hy_world_is_real(world)); // the real world takes the oldest
+    return HY_OK;
+}
+BOTH(a_choice_is_one_of_those_that_are_ready)
+
 KIT_TESTS(KIT_TEST(real_posts_run_in_order), KIT_TEST(sim_posts_run_in_order),
           KIT_TEST(real_stop_ends_the_run), KIT_TEST(sim_stop_ends_the_run),
           KIT_TEST(real_timers_fire_in_order), KIT_TEST(sim_timers_fire_in_order),
@@ -505,4 +518,6 @@ KIT_TESTS(KIT_TEST(real_posts_run_in_order), KIT_TEST(sim_posts_run_in_order),
           KIT_TEST(sim_port_in_use_is_refused), KIT_TEST(real_nobody_listens_is_told),
           KIT_TEST(sim_nobody_listens_is_told), KIT_TEST(real_a_peer_that_leaves_is_told_once),
           KIT_TEST(sim_a_peer_that_leaves_is_told_once), KIT_TEST(real_clocks_and_dice_move),
-          KIT_TEST(sim_clocks_and_dice_move))
+          KIT_TEST(sim_clocks_and_dice_move),
+          KIT_TEST(real_a_choice_is_one_of_those_that_are_ready),
+          KIT_TEST(sim_a_choice_is_one_of_those_that_are_ready))
