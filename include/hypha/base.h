@@ -72,7 +72,9 @@ typedef int64_t hy_ns;
     X(HY_OUTCOME_UNKNOWN, FAULT, 500, "whether it was stored is not known yet")                    \
     X(HY_SCHEMA, FAULT, 500, "stored records do not fit the program's records")                    \
     X(HY_NONDETERMINISTIC, FAULT, 500, "the same step gave two different results")                 \
-    X(HY_HALTED, FAULT, 503, "the machine halted because an invariant failed")
+    X(HY_HALTED, FAULT, 503, "the machine halted because an invariant failed")                     \
+    X(HY_DEADLOCK, REFUSE, 500, "it would wait for itself")                                        \
+    X(HY_RESTARTS, FAULT, 500, "it had to be started again too often")
 
 typedef enum hy_err {
 #define HYI_ERR_ENUM(code, kind, status, text) code,

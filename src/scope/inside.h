@@ -1,0 +1,255 @@
+// inside.h - what the files of the room share.                     Room: scope. Includes: world.
+// Threads: everything belongs to the thread of the root's world.
+//
+// Three structs. A task is a fiber with its end: control block, not the stack. A scope is a node of
+// the tree; what few scopes need lies in `more`. A root is a tree with its scheduler: the queue of
+// tasks that are ready, their stacks, and one post in the world that keeps them running.
+//
+//     ready --hyi_run--> running --hyi_park--> parked --hyi_wake--> ready
+//       ^                   |  \__ fn returns __> ended, and freed when nobody holds it
+//       +----hy_yield-------+
+//
+// A parked task waits for one thing, its hyi_wait. Whoever makes that thing happen calls hyi_wake.
+// Cancellation, draining, and the wait's own deadline call the wait's `unhook` first, so that a
+// wake finds no trace of a task that has been told something else.
+#ifndef HYI_SCOPE_INSIDE_H
+#define HYI_SCOPE_INSIDE_H
+
+#include <hypha/scope.h>
+
+#include "base/cleanup.h"
+#include "scope/list.h"
+#include "scope/stack.h"
+
+// ---- context tables (context.c) ---------------------------------------------------------------
+
+// Flat, one value a key, shared until somebody binds. A value with its lowest bit set is a
+// hyi_provided *. `owners` (paranoid builds: rule (a)) says which scope bound each.
+typedef struct hyi_table {
+    struct hyi_table *next_free;
+    uint32_t refs;
+    uint32_t count;
+    const hy_scope **owners; // NULL but in paranoid builds
+    uintptr_t values[];
+} hyi_table;
+
+// ---- waiting ----------------------------------------------------------------------------------
+
+typedef struct hyi_wait {
+    hy_task *task;                         // set by hyi_park
+    void (*unhook)(struct hyi_wait *wait); // takes it out of what it waits in; NULL: nothing to do
+    const char *what;                      // for the tree: "receive", "sleep"
+    hy_ns deadline;                        // HY_NEVER: none but the scope's; then HY_TIMEOUT
+    bool intake;                           // draining ends it with HY_CLOSED
+    bool firm;                             // cancellation does not end it
+} hyi_wait;
+
+// ---- tasks ------------------------------------------------------------------------------------
+
+typedef enum hyi_task_state {
+    HYI_TASK_READY = 1,
+    HYI_TASK_RUNNING,
+    HYI_TASK_PARKED,
+    HYI_TASK_ENDED,
+} hyi_task_state;
+
+struct hy_task {
+    void *sp;         // while it is not running
+    hy_scope *scope;  // innermost open one
+    hyi_table *table; // what HY_GET sees: the scope's, or a frame's
+    hy_root *root;
+    hy_task *next;   // in the ready queue or among the free
+    hyi_wait *wait;  // while parked
+    hy_err wake_err; // what hyi_park returns
+    hy_err result;   // once ended
+    uint8_t state;   // hyi_task_state
+    bool kept;       // somebody holds the handle
+    bool is_service; // its end is told to its service, not to the policy
+    hy_err told;     // HY_OK, or why this task alone was cancelled (hy_task_cancel)
+    hy_scope *owner; // where it was spawned; it lives in owner->tasks
+    hyi_link in_owner;
+    hyi_list awaiting; // waits of those who called hy_await
+    hy_fn fn;
+    void *arg;
+    const char *name; // NULL: the place
+    hyi_place *place;
+    hyi_stack *stack;
+    hy_timer timer; // of the wait's deadline
+    int saved_errno;
+    void *fake_stack; // AddressSanitizer's
+};
+
+extern _Thread_local hy_task *hyi_current __attribute__((tls_model("initial-exec")));
+
+// ---- scopes -----------------------------------------------------------------------------------
+
+typedef struct hyi_owned { // own.c
+    struct hyi_owned *below;
+    void *object;
+    void (*fini)(void *object);
+    hy_ns max_ns;
+} hyi_owned;
+
+typedef struct hyi_more hyi_more; // services, budgets, arena, presets: see the files that fill it
+
+typedef enum hyi_scope_flag {
+    HYI_SCOPE_BLOCK = 1,     // lies on its opener's stack
+    HYI_SCOPE_DRAINING = 2,  // set here or above
+    HYI_SCOPE_STOPPED = 4,   // hy_scope_stop was called on this one
+    HYI_SCOPE_CANCELLED = 8, // `reason` says why
+    HYI_SCOPE_ENDING = 16,   // takes nothing new in
+    HYI_SCOPE_SHIELD = 32,   // cancellation from above stops here
+    HYI_SCOPE_FINISHED = 64, // HY_FINISH: its cancellation is no error
+    HYI_SCOPE_SERVICE = 128, // a service's own
+    HYI_SCOPE_TIMED = 256,   // its timer runs
+} hyi_scope_flag;
+
+struct hy_scope {
+    hy_root *root;
+    hy_scope *parent; // NULL: the root's
+    uint32_t flags;
+    uint32_t task_count; // owned here and not ended
+    hy_err reason;       // why it is cancelled
+    hy_err first_err;    // held against it by the policy
+    hyi_table *table;    // counted
+    hyi_list tasks;      // owned here
+    hyi_list children;   // scopes opened below, oldest first
+    hyi_link in_parent;
+    hy_task *opener;  // block form: the fiber whose block it is
+    hyi_list joining; // waits of those who wait for task_count and children to become 0
+    hy_scope *outer;  // block form: the opener's scope before it; its table is
+    hyi_table *outer_table;
+    hy_policy policy;
+    const char *name;
+    hy_ns deadline;
+    hy_timer timer;
+    hyi_owned *owned; // latest first
+    hyi_more *more;   // NULL: nothing of that
+    const hy_baggage *baggage;
+    uint64_t slots[3];
+};
+_Static_assert(sizeof(hy_scope) <= HYI_SCOPE_WORDS * 8, "a block holds a scope");
+
+// What few scopes have. Made on first use (more.c), freed with the scope.
+struct hyi_more {
+    hyi_list services; // service.c, in order of start
+    hyi_list channels; // channel.c and conn.c own what they make through hy_own; this is for trees
+    hy_ns stop_max;
+    struct hyi_stop *stop; // stop.c: a stop under way
+    uint32_t tasks_max, tasks_below;
+    hyi_list spawning; // waits of those who wait for tasks_max
+    size_t bytes_max, bytes;
+    uint32_t descriptors_max, descriptors;
+    hyi_list descriptors_waiting;
+    hy_mem mem;     // hy_scope_mem: counts into bytes
+    hy_arena arena; // hy_scope_alloc
+    uint32_t restarts_max;
+    hy_ns restarts_within;
+    struct hyi_restarts *restarts; // service.c
+    const hy_preset *const *presets;
+    hy_baggage baggage; // a copy of what was given
+    hy_scope *scope;
+};
+
+// ---- the root ---------------------------------------------------------------------------------
+
+struct hy_root {
+    hy_world *world;
+    hy_mem *mem;
+    hy_task *ready_first, *ready_last;
+    uint32_t ready_count;
+    bool posted; // `post` is with the world
+    bool is_real;
+    hy_post post;
+    void *loop_sp; // the world's side of the switch
+    void *loop_fake_stack;
+    hyi_stacks *stacks;
+    hy_task *free_tasks;
+    uint32_t fibers_max;
+    hy_stack stack_default;
+    hyi_table *free_tables;
+    hy_scope *scope; // the root scope
+    const hy_scope_observer *observer;
+    void *observer_self;
+    bool measure_stacks;
+    hy_scope_stats stats;
+    void (*done)(void *self, hy_err err);
+    void *done_self;
+    struct hyi_root_signals *signals; // root.c
+    struct hyi_fd_table *fds;         // fd.c
+    uint64_t next_number;
+};
+
+// ---- fiber.c: tasks as fibers, the scheduler --------------------------------------------------
+
+HY_CHECKED hy_err hyi_root_scheduler_open(hy_root *root); // stacks, post
+void hyi_root_scheduler_close(hy_root *root);             // no task is left
+// A task that is ready to run, in nobody's list yet; its stack is taken. HY_NOMEM, HY_LIMIT.
+HY_CHECKED hy_err hyi_task_new(hy_root *root, hy_fn fn, void *arg, hy_stack stack, hyi_place *place,
+                               hy_task **out_task);
+void hyi_task_ready(hy_task *task); // behind those that are ready
+// The running fiber waits. hyi_cancel_reason is asked first (not for firm waits), and then `unhook`
+// is called; so the caller hooks first and asks nothing. Gives what hyi_wake was given, the reason
+// of a cancellation, HY_CLOSED (intake, draining), or HY_TIMEOUT (wait->deadline). HY_NOMEM: no
+// timer for the deadline; unhooked.
+HY_CHECKED hy_err hyi_park(hyi_wait *wait);
+// The task has been taken out of what it waited in, and goes on with `err`.
+void hyi_wake(hy_task *task, hy_err err);
+// The same for one that is told something else than what it waits for: unhooks. Nothing happens
+// unless it is parked.
+void hyi_interrupt(hy_task *task, hy_err err);
+void hyi_task_free(hy_task *task); // ended, in no list; its stack has gone back already
+// Called on the ending fiber's behalf, on the world's stack; task.c.
+void hyi_task_ended(hy_task *task);
+
+// ---- scope.c ----------------------------------------------------------------------------------
+
+// HY_OK, or why this fiber must not wait now: its scope's reason, or what it alone was told.
+static inline hy_err hyi_cancel_reason(const hy_task *task) {
+    if (__builtin_expect((task->scope->flags & HYI_SCOPE_CANCELLED) != 0, 0)) {
+        return task->scope->reason;
+    }
+    return task->told;
+}
+
+// Makes `scope` (its storage is the caller's) a child of `parent`. HY_NOMEM.
+HY_CHECKED hy_err hyi_scope_init(hy_scope *scope, hy_root *root, hy_scope *parent,
+                                 const hy_scope_options *options, uint32_t flags);
+// The whole end, on a fiber: cancel (unless everything has ended), wait, services, resources,
+// unlink, context. The scope's error. The storage is left to the caller.
+hy_err hyi_scope_finish(hy_scope *scope, bool cancel);
+bool hyi_scope_is_below(const hy_scope *scope, const hy_scope *above); // or the same
+bool hyi_scope_idle(const hy_scope *scope); // no task, no child scope but services'
+void hyi_scope_child_gone(hy_scope *scope); // wakes joiners when idle; stop.c goes on
+void hyi_scope_hold(hy_scope *scope, hy_verdict verdict, hy_err err); // carries out a verdict
+// Marks the subtree; wakes intake waits.
+void hyi_scope_drain(hy_scope *scope);
+hyi_more *hyi_scope_more(hy_scope *scope); // more.c; NULL: no memory
+void hyi_more_free(hy_scope *scope);       // more.c; the budgets above get theirs back
+
+// ---- own.c, budget.c, stop.c, service.c, context.c --------------------------------------------
+
+void hyi_own_release_all(hy_scope *scope); // on a fiber
+// Budgets count here and in every scope above. HY_LIMIT: over, nothing counted.
+HY_CHECKED hy_err hyi_budget_take_task(hy_scope *scope, hy_scope **out_full);
+void hyi_budget_give_task(hy_scope *scope);
+HY_CHECKED hy_err hyi_budget_take_descriptor(hy_scope *scope, bool wait); // wait: fiber
+void hyi_budget_give_descriptor(hy_scope *scope);
+
+void hyi_services_stop_all(hy_scope *scope, hy_ns until); // fiber; reverse order of start
+void hyi_service_task_ended(hy_task *task);               // its fiber has ended
+void hyi_stop_progress(hy_scope *scope); // something ended in a scope that is being stopped
+void hyi_stop_free(hy_scope *scope);
+
+void hyi_table_keep(hyi_table *table);
+void hyi_table_drop(hy_root *root, hyi_table *table);
+// A scope's table from its parent's (or its opener's), the presets and nothing else. HY_NOMEM.
+HY_CHECKED hy_err hyi_context_open(hy_scope *scope, hyi_table *from,
+                                   const hy_scope_options *options);
+void hyi_context_close(hy_scope *scope); // what was provided has been dropped as owned
+
+// ---- io.c: descriptors ------------------------------------------------------------------------
+
+void hyi_fds_close(hy_root *root);
+
+#endif
