@@ -1,0 +1,260 @@
+// hypha/flow.h - what services do with scopes: limits, retries, caches, streams.   Room: flow.
+// Includes: scope, and through it world and base.
+// Threads: everything on the world's thread. "Fiber" marks calls that may wait.
+//
+// Each helper is an object that belongs to a scope and ends with it. None of them hides the scope's
+// rules: deadlines and cancellation pass through, errors come back as they were, every queue is
+// bounded, and every counter can be read.
+#ifndef HYPHA_FLOW_H
+#define HYPHA_FLOW_H
+
+#include <hypha/scope.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+// ---- shared values ----------------------------------------------------------------------------
+
+// A box with a count, for one value that several fibers read: what caches, single flights and event
+// buses hand out. The value does not change while it is shared. One thread.
+typedef struct hy_shared {
+    const void *value;
+    size_t bytes; // what it counts for in a limit
+    uint32_t refs_;
+    void (*drop_)(void *self, const void *value);
+    void *self_;
+    hy_mem *mem_;
+} hy_shared;
+
+// Takes `value`; `drop` (NULL: nothing to do) gets it when the last holder lets go. On HY_NOMEM it
+// has been dropped. The caller holds the new box once.
+HY_API HY_CHECKED hy_err hy_shared_new(hy_mem *mem, const void *value, size_t bytes,
+                                       void (*drop)(void *self, const void *value), void *self,
+                                       hy_shared **out_shared);
+// A box with a copy of `bytes` behind it, with a NUL after them.
+HY_API HY_CHECKED hy_err hy_shared_copy(hy_mem *mem, hy_bytes bytes, hy_shared **out_shared);
+HY_API hy_shared *hy_shared_keep(hy_shared *shared); // NULL gives NULL
+HY_API void hy_shared_drop(hy_shared *shared);       // NULL is fine
+
+// ---- concurrency gate -------------------------------------------------------------------------
+
+// At most `limit` inside at a time; others wait in order, at most `waiting_max` of them. Adaptive:
+// the limit follows what the far end bears, by the gradient of its latency (Netflix' "gradient2"
+// and TCP Vegas; see gate.c), and falls at once when calls are refused or time out.
+typedef struct hy_gate hy_gate;
+typedef struct hy_gate_options {
+    size_t size;
+    uint32_t limit;                // 0: 2 times the processors, at least 4, at most 50
+    uint32_t waiting_max;          // 0: 1,024; UINT32_MAX: nobody waits. One more gets HY_LIMIT
+    bool adaptive;                 // then `limit` is the first one
+    uint32_t limit_min, limit_max; // 0: 1 and 1,000
+} hy_gate_options;
+HY_API HY_CHECKED hy_err hy_gate_open(hy_scope *scope, const hy_gate_options *options,
+                                      hy_gate **out_gate);
+typedef struct hy_pass {
+    hy_gate *gate;
+    hy_ns since;
+} hy_pass;
+HY_API HY_CHECKED hy_err hy_gate_enter(hy_gate *gate, hy_pass *out_pass);     // fiber
+HY_API HY_CHECKED hy_err hy_gate_try_enter(hy_gate *gate, hy_pass *out_pass); // HY_BUSY
+HY_API void hy_gate_leave(hy_pass *pass, hy_err outcome);       // once; a left pass is fine
+HY_API hy_err hy_gate_call(hy_gate *gate, hy_fn fn, void *arg); // fiber; enter, fn, leave
+typedef struct hy_gate_state {
+    uint32_t limit, inside, waiting;
+    uint64_t entered, refused;
+    hy_ns latency; // smoothed; adaptive gates only
+} hy_gate_state;
+HY_API hy_gate_state hy_gate_state_of(const hy_gate *gate);
+
+// ---- rate limit -------------------------------------------------------------------------------
+
+typedef enum hy_rate_kind {
+    HY_RATE_TOKENS, // token bucket: `limit` a `period`, up to `burst` at once
+    HY_RATE_WINDOW, // sliding window: never more than `limit` starts in any `period`
+} hy_rate_kind;
+typedef struct hy_rate hy_rate;
+typedef struct hy_rate_options {
+    size_t size;
+    hy_rate_kind kind;
+    uint32_t limit;       // at least 1; windows keep 8 bytes for each
+    hy_ns period;         // 0: 1 s
+    uint32_t burst;       // tokens; 0: limit
+    uint32_t waiting_max; // 0: 1,024; UINT32_MAX: nobody waits
+} hy_rate_options;
+HY_API HY_CHECKED hy_err hy_rate_open(hy_scope *scope, const hy_rate_options *options,
+                                      hy_rate **out_rate);
+// Fiber. Waits, in order of arrival, until `count` more may start. HY_LIMIT: too many wait;
+// HY_RANGE: more than could ever; HY_TIMEOUT at once when the scope's deadline comes first.
+HY_API HY_CHECKED hy_err hy_rate_take(hy_rate *rate, uint32_t count);
+HY_API HY_CHECKED hy_err hy_rate_try(hy_rate *rate, uint32_t count); // HY_BUSY
+HY_API hy_ns hy_rate_wait_for(const hy_rate *rate, uint32_t count);  // how long a take would wait
+
+// ---- retry ------------------------------------------------------------------------------------
+
+// Not more than a share of calls may be retries, so that retries do not finish off what is
+// overloaded (Finagle's and tower's budget): each call deposits, each retry withdraws.
+typedef struct hy_budget hy_budget;
+typedef struct hy_budget_options {
+    size_t size;
+    uint32_t percent;    // of calls; 0: 20
+    uint32_t per_second; // beside that, always; 0: 10
+    hy_ns ttl;           // deposits count for so long; 0: 10 s; 1 s to 60 s
+} hy_budget_options;
+HY_API HY_CHECKED hy_err hy_budget_open(hy_scope *scope, const hy_budget_options *options,
+                                        hy_budget **out_budget);
+
+typedef enum hy_backoff {
+    HY_BACKOFF_EXPONENTIAL,  // delay * 2^n with full jitter, up to delay_max
+    HY_BACKOFF_CONSTANT,     // delay
+    HY_BACKOFF_DECORRELATED, // random between delay and three times the last, up to delay_max
+    HY_BACKOFF_NONE,         // at once
+} hy_backoff;
+typedef struct hy_retry_options {
+    size_t size;
+    uint32_t calls_max; // in all, the first included; 0: 3
+    hy_backoff backoff;
+    hy_ns delay;     // 0: 20 ms
+    hy_ns delay_max; // 0: 1 s
+    bool no_jitter;  // exponential: exactly delay * 2^n
+    // Which errors are worth another call; NULL: HY_BUSY HY_TIMEOUT HY_LIMIT HY_CLOSED HY_IO
+    // HY_NOT_COMMITTED. A cancelled scope is never.
+    bool (*worth)(void *self, hy_err err, uint32_t calls);
+    // Says how long to wait before call number calls + 1 (a server's Retry-After); NULL: backoff.
+    hy_ns (*delay_fn)(void *self, hy_err err, uint32_t calls);
+    void *self;
+    hy_budget *budget; // NULL: none
+    hy_ns each_max;    // limit of each call; 0: none but the scope's
+} hy_retry_options;
+// Fiber. Calls `fn` until it says HY_OK, or no further call is worth it: then its last error. Does
+// not begin a wait that the scope's deadline would cut: gives the error at once.
+HY_API hy_err hy_retry(const hy_retry_options *options, hy_fn fn, void *arg);
+typedef struct hy_retry_state { // of the current hy_retry, for `fn`
+    uint32_t call;              // 1, 2 ...
+    hy_err last_err;
+} hy_retry_state;
+HY_API hy_retry_state hy_retry_here(void); // {1, HY_OK} outside
+
+// Fiber. Runs `fn` in a scope of its own that is cancelled after `duration`, and returns only when
+// it and everything it started have ended. HY_TIMEOUT, or what `fn` returned when it was faster.
+HY_API hy_err hy_within(hy_ns duration, hy_fn fn, void *arg);
+
+// ---- circuit breaker --------------------------------------------------------------------------
+
+typedef struct hy_breaker hy_breaker;
+typedef struct hy_breaker_options {
+    size_t size;
+    hy_ns window;             // what is counted; 0: 10 s, in ten parts
+    uint32_t calls_min;       // below so many in the window it stays closed; 0: 20
+    uint32_t failure_percent; // from here it opens; 0: 50
+    hy_ns slow;               // a call that takes longer counts as failed; 0: none does
+    hy_ns open_for;           // then it lets probes through; 0: 5 s, doubling up to a minute
+    uint32_t probes;          // that must all succeed; 0: 3
+    bool (*failed)(void *self,
+                   hy_err err); // NULL: faults, HY_TIMEOUT, HY_BUSY, HY_CLOSED, HY_LIMIT
+    void *self;
+} hy_breaker_options;
+typedef enum hy_breaker_mode {
+    HY_BREAKER_CLOSED,
+    HY_BREAKER_OPEN,
+    HY_BREAKER_PROBING
+} hy_breaker_mode;
+HY_API HY_CHECKED hy_err hy_breaker_open(hy_scope *scope, const hy_breaker_options *options,
+                                         hy_breaker **out_breaker);
+// HY_BUSY: open, not called.
+HY_API hy_err hy_breaker_call(hy_breaker *breaker, hy_fn fn, void *arg); // fiber
+HY_API HY_CHECKED hy_err hy_breaker_try(hy_breaker *breaker);            // then hy_breaker_told
+HY_API void hy_breaker_told(hy_breaker *breaker, hy_err outcome, hy_ns took);
+HY_API hy_breaker_mode hy_breaker_mode_of(const hy_breaker *breaker);
+
+// ---- hedged call ------------------------------------------------------------------------------
+
+// The same request again when the first is late; the first answer counts, the others are cancelled
+// and waited for. Only for requests that may happen twice. (Dean, Barroso: The Tail at Scale,
+// 2013.)
+typedef struct hy_hedge_options {
+    size_t size;
+    hy_ns delay;         // before each further copy; required
+    uint32_t copies_max; // in all; 0: 2
+    hy_budget *budget;   // further copies withdraw; NULL: none
+} hy_hedge_options;
+// Fiber. `fn` gets the number of its copy, 0 first. *out_winner: whose success it was. When all
+// fail: the first error.
+HY_API hy_err hy_hedge(const hy_hedge_options *options, hy_err (*fn)(void *arg, uint32_t copy),
+                       void *arg, uint32_t *out_winner);
+
+// ---- single flight ----------------------------------------------------------------------------
+
+// Of those who ask for one key at the same time, one works and all get its answer.
+typedef struct hy_flight hy_flight;
+HY_API HY_CHECKED hy_err hy_flight_open(hy_scope *scope, uint32_t keys_max, hy_flight **out_flight);
+// Fiber. The work runs in the flight's scope, with its context, so it goes on when the one who
+// began it is cancelled, as long as somebody waits. Everybody gets *out_shared held once, or the
+// work's error. Keys: 1 to 256 bytes. HY_LIMIT: too many keys under way.
+typedef hy_err (*hy_load)(void *self, hy_bytes key, hy_shared **out_shared);
+HY_API HY_CHECKED hy_err hy_flight_do(hy_flight *flight, hy_bytes key, hy_load work, void *self,
+                                      hy_shared **out_shared);
+
+// ---- cache ------------------------------------------------------------------------------------
+
+// Level 1: in memory, one per world, evicting by SIEVE (Zhang et al., NSDI 2024). Misses load in
+// single flight. Values are shared boxes: a value that was given out stays valid after eviction.
+typedef struct hy_cache hy_cache;
+
+// Level 2, behind level 1: another process or machine (Redis). Fibers call it; it may wait.
+// Errors of `get` other than HY_NOT_FOUND count as a miss and are counted.
+typedef struct hy_cache_level2 {
+    hy_err (*get)(void *self, hy_bytes key, hy_shared **out_shared, hy_ns *out_time_left);
+    hy_err (*put)(void *self, hy_bytes key, const hy_shared *value, hy_ns time_to_live);
+    hy_err (*drop)(void *self, hy_bytes key);
+    void *self;
+} hy_cache_level2;
+
+typedef struct hy_cache_options {
+    size_t size;
+    const char *name;     // borrowed
+    uint32_t entries_max; // 0: 1,024
+    size_t bytes_max;     // of keys and values; 0: no limit but entries_max
+    hy_ns time_to_live;   // of loaded values; 0: HY_NEVER
+    // By value, key and context (it runs with the loader's context); 0: time_to_live.
+    hy_ns (*ttl)(void *self, hy_bytes key, const hy_shared *value);
+    hy_ns stale;    // after its time a value is still given for so long while it is loaded anew
+    hy_ns negative; // how long HY_NOT_FOUND of the loader is remembered; 0: not at all
+    hy_load load;   // NULL: hy_cache_get does not load
+    void *self;
+    const hy_cache_level2 *level2; // copied; NULL: none
+    uint32_t loads_max;            // under way at a time; 0: 64; others wait
+    void (*evicted)(void *self, hy_bytes key, const hy_shared *value);
+} hy_cache_options;
+HY_API HY_CHECKED hy_err hy_cache_open(hy_scope *scope, const hy_cache_options *options,
+                                       hy_cache **out_cache);
+// Fiber. The value, held once by the caller (hy_shared_drop). Keys: 1 to 65,536 bytes.
+// HY_NOT_FOUND: no loader, or it said so (now or, within `negative`, before); or its error, which
+// is not remembered.
+HY_API HY_CHECKED hy_err hy_cache_get(hy_cache *cache, hy_bytes key, hy_shared **out_shared);
+// What is there and fresh, without loading or waiting, borrowed until the next call that may change
+// the cache. NULL: nothing.
+HY_API const hy_shared *hy_cache_peek(hy_cache *cache, hy_bytes key);
+// Takes one hold of `value`. `time_to_live` 0: the cache's. HY_TOO_LARGE: over bytes_max alone.
+HY_API HY_CHECKED hy_err hy_cache_put(hy_cache *cache, hy_bytes key, hy_shared *value,
+                                      hy_ns time_to_live);
+// Forgets; a load under way is not kept either. Fiber when there is a level 2.
+HY_API hy_err hy_cache_drop(hy_cache *cache, hy_bytes key);
+HY_API void hy_cache_clear(hy_cache *cache); // level 1 only
+// Fiber. Loads `keys`, at most `limit` at a time (0: the loads_max); errors are counted, not fatal.
+HY_API HY_CHECKED hy_err hy_cache_warm(hy_cache *cache, const hy_bytes *keys, size_t count,
+                                       uint32_t limit, size_t *out_failed);
+typedef struct hy_cache_stats {
+    uint64_t hits, stale_hits, negative_hits, misses, loads, load_errors, joined, evicted, expired;
+    uint64_t level2_hits, level2_errors;
+    uint32_t entries, loading;
+    size_t bytes;
+} hy_cache_stats;
+HY_API hy_cache_stats hy_cache_stats_of(const hy_cache *cache);
+
+// ---- streams, events, map ---------------------------------------------------------------------
+
+#ifdef __cplusplus
+}
+#endif
+#endif
