@@ -17,9 +17,11 @@
 #include "schema/base64.h"
 #include "schema/field_list.h"
 #include "schema/field_path.h"
+#include "schema/json_hooks.h"
 #include "schema/record.h"
 
 typedef struct json_decoder {
+    const hyi_json_hooks *hooks; // or NULL
     hyi_json json;
     hy_arena *arena;
     hy_why *why;
@@ -34,6 +36,8 @@ typedef struct json_decode_seen {
 static hy_err json_decode_object(json_decoder *decoder, const hy_record *record, uint8_t *value);
 static hy_err json_decode_member(json_decoder *decoder, const hy_record *record,
                                  const hyi_json_token *key, json_decode_seen *seen, uint8_t *value);
+static hy_err json_decode_complete(json_decoder *decoder, const hy_record *record,
+                                   const json_decode_seen *seen, uint64_t offset, uint8_t *value);
 static hy_err json_decode_list(json_decoder *decoder, const hy_field *field,
                                const hyi_json_token *token, uint8_t *member);
 static hy_err json_decode_value(json_decoder *decoder, hyi_field_step step,
@@ -58,7 +62,13 @@ static hy_err json_decode_fail(json_decoder *decoder, hyi_field_step step, hy_er
 
 hy_err hy_json_decode(const hy_record *record, hy_bytes text, hy_arena *arena, void *out_value,
                       hy_why *why) {
+    return hyi_json_decode_with(NULL, record, text, arena, out_value, why);
+}
+
+hy_err hyi_json_decode_with(const hyi_json_hooks *hooks, const hy_record *record, hy_bytes text,
+                            hy_arena *arena, void *out_value, hy_why *why) {
     json_decoder decoder;
+    decoder.hooks = hooks;
     hyi_json_init(&decoder.json, text, 0, why);
     decoder.arena = arena;
     decoder.why = why;
@@ -83,19 +93,37 @@ static hy_err json_decode_object(json_decoder *decoder, const hy_record *record,
         hyi_json_token key;
         hy_err err = hyi_json_next(&decoder->json, &key);
         if (err != HY_OK) return err;
-        if (key.kind == HYI_JSON_OBJECT_END) return HY_OK;
+        if (key.kind == HYI_JSON_OBJECT_END) {
+            return json_decode_complete(decoder, record, &seen, key.offset, value);
+        }
         HY_ASSERT(key.kind == HYI_JSON_KEY);
         err = json_decode_member(decoder, record, &key, &seen, value);
         if (err != HY_OK) return err;
     }
 }
 
+static hy_err json_decode_complete(json_decoder *decoder, const hy_record *record,
+                                   const json_decode_seen *seen, uint64_t offset, uint8_t *value) {
+    const hyi_json_hooks *hooks = decoder->hooks;
+    if (hooks == NULL || hooks->complete == NULL) return HY_OK;
+    hyi_field_step step = { .field = NULL, .index = HYI_NO_INDEX };
+    hy_err err =
+        hooks->complete(hooks->context, record, seen->words, decoder->arena, value, &step.field);
+    if (err == HY_OK) return HY_OK;
+    return json_decode_fail(decoder, step, err, offset,
+                            err == HY_MISSING ? "it must be given" : "it has no default here");
+}
+
 // Unknown fields have no name outside, so theirs finds nothing.
-static uint32_t json_decode_find(const hy_record *record, const hyi_json_token *key) {
+static uint32_t json_decode_find(const json_decoder *decoder, const hy_record *record,
+                                 const hyi_json_token *key) {
     const hy_field *fields = hy_record_fields(record);
     for (uint32_t i = 0; i < record->field_count; i++) {
         if (fields[i].type == HY_TYPE_UNKNOWN) continue;
         if (hyi_json_text_is(key, hy_bytes_of(fields[i].name))) return i;
+        if (decoder->hooks == NULL) continue;
+        const char *alias = hyi_json_name(decoder->hooks, record, &fields[i]);
+        if (hyi_json_text_is(key, hy_bytes_of(alias))) return i;
     }
     return record->field_count;
 }
@@ -103,7 +131,7 @@ static uint32_t json_decode_find(const hy_record *record, const hyi_json_token *
 static hy_err json_decode_member(json_decoder *decoder, const hy_record *record,
                                  const hyi_json_token *key, json_decode_seen *seen,
                                  uint8_t *value) {
-    uint32_t index = json_decode_find(record, key);
+    uint32_t index = json_decode_find(decoder, record, key);
     if (index == record->field_count) return json_decode_refuse_unknown(decoder, key);
     const hy_field *field = &hy_record_fields(record)[index];
     hyi_field_step step = { .field = field, .index = HYI_NO_INDEX };

@@ -10,19 +10,21 @@
 #include "base/memory.h"
 #include "schema/base64.h"
 #include "schema/field_list.h"
+#include "schema/json_hooks.h"
 #include "schema/record.h"
 
 #define JSON_EXACT_MAX (INT64_C(1) << 53) // the last integer of which a double misses no neighbour
 
 typedef struct json_encoder {
+    const hyi_json_hooks *hooks; // or NULL
     hyi_json_writer writer;
     uint32_t depth;
 } json_encoder;
 
 static hy_err json_encode_record(json_encoder *encoder, const hy_record *record,
                                  const uint8_t *value);
-static hy_err json_encode_field(json_encoder *encoder, const hy_field *field,
-                                const uint8_t *member);
+static hy_err json_encode_field(json_encoder *encoder, const hy_record *record,
+                                const hy_field *field, const uint8_t *member);
 static hy_err json_encode_list(json_encoder *encoder, const hy_field *field, const uint8_t *member);
 static hy_err json_encode_value(json_encoder *encoder, const hy_field *field, const uint8_t *at);
 static hy_err json_encode_f64(json_encoder *encoder, const uint8_t *at);
@@ -33,11 +35,37 @@ static void json_encode_id(json_encoder *encoder, const uint8_t *at);
 static void json_encode_base64(json_encoder *encoder, hy_bytes bytes);
 
 hy_err hy_json_encode(const hy_record *record, const void *value, hy_buf *out) {
+    return hyi_json_encode_with(NULL, record, value, out);
+}
+
+hy_err hyi_json_encode_with(const hyi_json_hooks *hooks, const hy_record *record, const void *value,
+                            hy_buf *out) {
     if (out->failed != HY_OK) return out->failed;
     size_t start = out->len;
-    json_encoder encoder = { .depth = 0 };
+    json_encoder encoder = { .hooks = hooks };
     hyi_json_writer_init(&encoder.writer, out);
     hy_err err = json_encode_record(&encoder, record, (const uint8_t *)value);
+    if (err == HY_OK) err = hyi_json_finish(&encoder.writer);
+    if (err != HY_OK) out->len = start;
+    return err;
+}
+
+hy_err hyi_json_encode_member(const hyi_json_hooks *hooks, const hy_field *field,
+                              const void *member, hy_buf *out) {
+    if (out->failed != HY_OK) return out->failed;
+    size_t start = out->len;
+    json_encoder encoder = { .hooks = hooks };
+    hyi_json_writer_init(&encoder.writer, out);
+    const uint8_t *at = (const uint8_t *)member;
+    hy_err err = HY_OK;
+    if (field->label == HY_REPEATED) {
+        err = json_encode_list(&encoder, field, at);
+    } else if (field->label == HY_OPTIONAL && *at == 0) {
+        hyi_json_add_null(&encoder.writer);
+    } else {
+        err = json_encode_value(&encoder, field,
+                                field->label == HY_OPTIONAL ? at + field->align : at);
+    }
     if (err == HY_OK) err = hyi_json_finish(&encoder.writer);
     if (err != HY_OK) out->len = start;
     return err;
@@ -55,7 +83,7 @@ static hy_err json_encode_record(json_encoder *encoder, const hy_record *record,
     for (uint32_t i = 0; i < record->field_count; i++) {
         if (record->is_union && fields[i].number != which) continue;
         found = true;
-        hy_err err = json_encode_field(encoder, &fields[i], value + fields[i].offset);
+        hy_err err = json_encode_field(encoder, record, &fields[i], value + fields[i].offset);
         if (err != HY_OK) return err;
     }
     if (which != 0 && !found) return HY_RANGE; // a tag that names no member
@@ -73,10 +101,10 @@ static bool json_encode_leaves_out(const hy_field *field, const uint8_t *member)
     return which == 0;
 }
 
-static hy_err json_encode_field(json_encoder *encoder, const hy_field *field,
-                                const uint8_t *member) {
+static hy_err json_encode_field(json_encoder *encoder, const hy_record *record,
+                                const hy_field *field, const uint8_t *member) {
     if (json_encode_leaves_out(field, member)) return HY_OK;
-    hyi_json_key(&encoder->writer, hy_bytes_of(field->name));
+    hyi_json_key(&encoder->writer, hy_bytes_of(hyi_json_name(encoder->hooks, record, field)));
     if (field->label == HY_REPEATED) return json_encode_list(encoder, field, member);
     return json_encode_value(encoder, field,
                              field->label == HY_OPTIONAL ? member + field->align : member);
