@@ -20,6 +20,7 @@
 #include "base/cleanup.h"
 #include "scope/list.h"
 #include "scope/stack.h"
+#include "scope/wait.h"
 
 // ---- context tables (context.c) ---------------------------------------------------------------
 
@@ -32,17 +33,6 @@ typedef struct hyi_table {
     const hy_scope **owners; // NULL but in paranoid builds
     uintptr_t values[];
 } hyi_table;
-
-// ---- waiting ----------------------------------------------------------------------------------
-
-typedef struct hyi_wait {
-    hy_task *task;                         // set by hyi_park
-    void (*unhook)(struct hyi_wait *wait); // takes it out of what it waits in; NULL: nothing to do
-    const char *what;                      // for the tree: "receive", "sleep"
-    hy_ns deadline;                        // HY_NEVER: none but the scope's; then HY_TIMEOUT
-    bool intake;                           // draining ends it with HY_CLOSED
-    bool firm;                             // cancellation does not end it
-} hyi_wait;
 
 // ---- tasks ------------------------------------------------------------------------------------
 
@@ -188,14 +178,7 @@ void hyi_root_scheduler_close(hy_root *root);             // no task is left
 HY_CHECKED hy_err hyi_task_new(hy_root *root, hy_fn fn, void *arg, hy_stack stack, hyi_place *place,
                                hy_task **out_task);
 void hyi_task_ready(hy_task *task); // behind those that are ready
-// The running fiber waits. hyi_cancel_reason is asked first (not for firm waits), and then `unhook`
-// is called; so the caller hooks first and asks nothing. Gives what hyi_wake was given, the reason
-// of a cancellation, HY_CLOSED (intake, draining), or HY_TIMEOUT (wait->deadline). HY_NOMEM: no
-// timer for the deadline; unhooked.
-HY_CHECKED hy_err hyi_park(hyi_wait *wait);
-// The task has been taken out of what it waited in, and goes on with `err`.
-void hyi_wake(hy_task *task, hy_err err);
-// The same for one that is told something else than what it waits for: unhooks. Nothing happens
+// For one that is told something else than what it waits for: unhooks, then wakes. Nothing happens
 // unless it is parked.
 void hyi_interrupt(hy_task *task, hy_err err);
 void hyi_task_free(hy_task *task); // ended, in no list; its stack has gone back already
