@@ -168,6 +168,7 @@ struct hy_root {
     struct hyi_root_signals *signals; // root.c
     struct hyi_fd_table *fds;         // fd.c
     uint64_t next_number;
+    uint64_t select_turn; // select.c
 };
 
 // ---- fiber.c: tasks as fibers, the scheduler --------------------------------------------------
