@@ -137,7 +137,7 @@ void hy_chan_fail(hy_chan *chan, hy_err err) {
 
 // ---- sending ------------------------------------------------------------------------------------
 
-inline hy_err hyi_chan_give(hy_chan *chan, const void *item) {
+static inline hy_err channel_give(hy_chan *chan, const void *item) {
     if (__builtin_expect(chan->closed, 0)) return HY_CLOSED;
     hyi_chan_waiter *receiver = channel_first(&chan->receivers);
     if (receiver != NULL) {
@@ -173,19 +173,23 @@ hy_err hy_send(hy_chan *chan, const void *item) {
     HY_ASSERT(hyi_current != NULL);
     hy_err err = hyi_cancel_reason(hyi_current);
     if (__builtin_expect(err != HY_OK, 0)) return err;
-    err = hyi_chan_give(chan, item);
+    err = channel_give(chan, item);
     HY_ASSERT_SLOW(channel_holds(chan));
     if (err != HY_BUSY) return err;
     return channel_park(&chan->senders, item, NULL, "send");
 }
 
 hy_err hy_try_send(hy_chan *chan, const void *item) {
-    return hyi_chan_give(chan, item);
+    return channel_give(chan, item);
+}
+
+hy_err hyi_chan_give(hy_chan *chan, const void *item) {
+    return channel_give(chan, item);
 }
 
 // ---- receiving ----------------------------------------------------------------------------------
 
-inline hy_err hyi_chan_take(hy_chan *chan, void *out_item) {
+static inline hy_err channel_take(hy_chan *chan, void *out_item) {
     hyi_chan_waiter *sender = channel_first(&chan->senders);
     if (chan->count > 0) {
         channel_copy(chan, out_item, channel_pop(chan));
@@ -207,14 +211,18 @@ hy_err hy_recv(hy_chan *chan, void *out_item) {
     HY_ASSERT(hyi_current != NULL);
     hy_err err = hyi_cancel_reason(hyi_current);
     if (__builtin_expect(err != HY_OK, 0)) return err;
-    err = hyi_chan_take(chan, out_item);
+    err = channel_take(chan, out_item);
     HY_ASSERT_SLOW(channel_holds(chan));
     if (err != HY_BUSY) return err;
     return channel_park(&chan->receivers, NULL, out_item, "receive");
 }
 
 hy_err hy_try_recv(hy_chan *chan, void *out_item) {
-    return hyi_chan_take(chan, out_item);
+    return channel_take(chan, out_item);
+}
+
+hy_err hyi_chan_take(hy_chan *chan, void *out_item) {
+    return channel_take(chan, out_item);
 }
 
 // ---- waiting ------------------------------------------------------------------------------------

@@ -73,8 +73,7 @@ static uint32_t select_choose(hy_root *root, const hy_case *cases, uint32_t coun
     for (uint32_t i = 0; i < count; i++) {
         if (select_ready(&cases[i]) && nth-- == 0) return i;
     }
-    HY_ASSERT(!"a case is ready");
-    return 0;
+    hy_panic(__FILE__, __LINE__, "no case is ready");
 }
 
 // ---- waiting ------------------------------------------------------------------------------------
