@@ -172,10 +172,11 @@ HY_API hy_breaker_mode hy_breaker_mode_of(const hy_breaker *breaker);
 // The same request again when the first is late; the first answer counts, the others are cancelled
 // and waited for. Only for requests that may happen twice. (Dean, Barroso: The Tail at Scale,
 // 2013.)
+#define HY_HEDGE_COPIES_MAX 16
 typedef struct hy_hedge_options {
     size_t size;
     hy_ns delay;         // before each further copy; required
-    uint32_t copies_max; // in all; 0: 2
+    uint32_t copies_max; // in all; 0: 2; at most HY_HEDGE_COPIES_MAX (HY_LIMIT)
     hy_budget *budget;   // further copies withdraw; NULL: none
 } hy_hedge_options;
 // Fiber. `fn` gets the number of its copy, 0 first. *out_winner: whose success it was. When all

@@ -1,0 +1,44 @@
+// line.c - fibers that wait for their turn. What it is for is in line.h.
+#include "flow/line.h"
+
+typedef struct line_place {
+    hyi_wait wait;
+    hyi_link link;
+    hyi_line *line;
+    uint32_t amount;
+} line_place;
+
+static void line_leave(line_place *place) {
+    hyi_list_remove(&place->link);
+    place->line->count--;
+}
+
+static void line_unhook(hyi_wait *wait) {
+    line_leave(HYI_HOLDER(line_place, wait, wait));
+}
+
+hy_err hyi_line_wait(hyi_line *line, uint32_t amount, const char *what) {
+    if (line->count >= line->count_max) return HY_LIMIT;
+    line_place place = { .wait = { .unhook = line_unhook, .what = what, .deadline = HY_NEVER },
+                         .line = line,
+                         .amount = amount };
+    hyi_list_append(&line->waiting, &place.link);
+    line->count++;
+    return hyi_park(&place.wait);
+}
+
+uint32_t hyi_line_first(const hyi_line *line) {
+    const hyi_link *first = hyi_list_first(&line->waiting);
+    return first ? HYI_HOLDER(line_place, link, first)->amount : 0;
+}
+
+void hyi_line_call(hyi_line *line, hy_err err) {
+    line_place *place = HYI_HOLDER(line_place, link, hyi_list_first(&line->waiting));
+    line_leave(place);
+    hyi_wake(place->wait.task, err);
+}
+
+void hyi_line_call_all(hyi_line *line, hy_err err) {
+    while (line->count > 0)
+        hyi_line_call(line, err);
+}
