@@ -120,12 +120,19 @@ struct hy_scope {
 };
 _Static_assert(sizeof(hy_scope) <= HYI_SCOPE_WORDS * 8, "a block holds a scope");
 
+typedef struct hyi_stop { // stop.c
+    hy_timer timer;       // the end of the present share of the grace
+    hy_ns until;          // the end of the grace
+    hyi_list waiting;     // of the fiber in hyi_services_stop_all
+    uint32_t phase;       // 0: nobody stops the scope
+} hyi_stop;
+
 // What few scopes have. Made on first use (more.c), freed with the scope.
 struct hyi_more {
     hyi_list services; // service.c, in order of start
     hyi_list channels; // channel.c and conn.c own what they make through hy_own; this is for trees
     hy_ns stop_max;
-    struct hyi_stop *stop; // stop.c: a stop under way
+    hyi_stop stop; // zeroed by more.c; stop.c prepares it
     uint32_t tasks_max, tasks_below;
     hyi_list spawning; // waits of those who wait for tasks_max
     size_t bytes_max, bytes;
@@ -206,8 +213,13 @@ bool hyi_scope_is_below(const hy_scope *scope, const hy_scope *above); // or the
 bool hyi_scope_idle(const hy_scope *scope); // no task, no child scope but services'
 void hyi_scope_child_gone(hy_scope *scope); // wakes joiners when idle; stop.c goes on
 void hyi_scope_hold(hy_scope *scope, hy_verdict verdict, hy_err err); // carries out a verdict
-// Marks the subtree; wakes intake waits.
+// Marks the subtree; wakes intake waits. Services' own scopes below `scope` are left out, and what
+// is below them: their turn comes after the tasks that use them (stop.c).
 void hyi_scope_drain(hy_scope *scope);
+// hy_scope_cancel but for services, at every level: the own scopes of services below are left out,
+// and for each scope that is marked and has `more`, except `scope` itself, hyi_stop_cut is called.
+// hy_scope_cancel (and a deadline, and a verdict) is this and hyi_stop_cut(scope).
+void hyi_scope_cancel_tasks(hy_scope *scope, hy_err why);
 hyi_more *hyi_scope_more(hy_scope *scope); // more.c; NULL: no memory
 void hyi_more_free(hy_scope *scope);       // more.c; the budgets above get theirs back
 
@@ -222,8 +234,13 @@ void hyi_budget_give_descriptor(hy_scope *scope);
 
 void hyi_services_stop_all(hy_scope *scope, hy_ns until); // fiber; reverse order of start
 void hyi_service_task_ended(hy_task *task);               // its fiber has ended
-void hyi_stop_progress(hy_scope *scope); // something ended in a scope that is being stopped
-void hyi_stop_free(hy_scope *scope);
+// Something ended in a scope that is draining or cancelled; walks up by itself.
+void hyi_stop_progress(hy_scope *scope);
+// The scope has been cancelled: its services end as soon as the tasks that use them have ended, in
+// reverse order of start, without grace.
+void hyi_stop_cut(hy_scope *scope);
+hy_ns hyi_stop_left(const hy_scope *scope); // of the grace under way, or else the scope's stop_max
+void hyi_stop_free(hy_scope *scope);        // the scope has ended
 
 void hyi_table_keep(hyi_table *table);
 void hyi_table_drop(hy_root *root, hyi_table *table);
