@@ -27,28 +27,42 @@ typedef struct hyi_real_pool {
     uint32_t in_flight; // accepted and not yet done; the world's thread only
 } hyi_real_pool;
 
+// The alarm that wakes the loop for the first of `timers`; real_alarm.c.
+typedef struct hyi_real_alarm {
+    int fd;            // a timerfd; -1: there was none to be had, `coarse` is used
+    uv_poll_t poll;    // of the timerfd, for the whole life of the world
+    uv_timer_t coarse; // in milliseconds
+    hy_ns at;          // what it is armed for: never later than the first timer when the loop
+                       // sleeps, often earlier. HY_NEVER: not armed
+    bool unread;       // the timerfd has rung and was neither read nor armed again
+    bool rang;         // something may be due: look at the clock before sleeping
+} hyi_real_alarm;
+
 typedef struct hyi_real {
     hy_world base;
-    uv_loop_t loop;
-    uv_async_t wake;   // from other threads: posts, finished work, stop
-    uv_idle_t soon;    // from our own thread: the next round does not sleep
-    uv_timer_t alarm;  // armed for the first of `timers`
-    uint64_t alarm_ms; // what it is armed for, on libuv's clock; HYI_REAL_NO_ALARM
+    hy_post *first_post, *last_post; // to be run, oldest first; our own thread alone
     hyi_timers timers;
-    _Atomic(hy_post *) posts;    // newest first; any thread pushes, ours takes all
-    _Atomic(hy_work *) finished; // the same, from the pool
-    atomic_bool stop_asked;
-    atomic_uintptr_t owner; // pthread_self() of the thread inside run or turn; 0: nobody
-    hyi_real_pool pool;
+    hyi_real_alarm alarm;
+    bool may_sleep; // in run, not in turn
     bool closing;
-    atomic_uint files; // open; any thread opens and closes them
-    uint32_t handles;  // open streams, listeners, connects, watches, signals
+    uint32_t handles; // open streams, listeners, connects, watches, signals
+    uv_loop_t loop;
+    uv_async_t wake;     // from other threads, when the loop sleeps
+    uv_prepare_t before; // right before the loop sleeps
+    uv_check_t after;    // right after it has polled
+    uv_idle_t soon;      // while it runs, the next poll does not sleep
     uint32_t random_left;
     uint64_t random[HYI_REAL_RANDOM_WORDS];
+
+    _Atomic(hy_post *) posts;    // of other threads, newest first; ours takes all
+    _Atomic(hy_work *) finished; // the same, from the pool
+    atomic_bool stop_asked;
+    atomic_bool sleeping;   // in the poll, or about to be: whoever brings something wakes it
+    atomic_uintptr_t owner; // pthread_self() of the thread inside run or turn; 0: nobody
+    atomic_uint files;      // open; any thread opens and closes them
+    hyi_real_pool pool;
     uint8_t read_buffer[HYI_REAL_READ_BUFFER]; // lent to one read at a time
 } hyi_real;
-
-#define HYI_REAL_NO_ALARM UINT64_MAX
 
 // The link of a work record inside a list; one list at a time.
 static inline hy_work *hyi_work_next(const hy_work *work) {
@@ -64,8 +78,40 @@ static inline hyi_real *hyi_real_of(const hy_world *world) {
 }
 
 // real.c
+hy_ns hyi_real_now(const hy_world *world);    // any thread
 bool hyi_real_may_call(const hyi_real *real); // our thread, or nobody runs the world
-void hyi_real_wake(hyi_real *real);           // any thread
+
+// A share of the loop's time: how long one kind of call may go on before sockets are polled again.
+// Zeroed at the start. The clock is read rarely, and first when there is a second call to make.
+typedef struct hyi_real_share {
+    hy_ns since, now; // 0: the clock was not read yet
+    uint32_t left, group;
+} hyi_real_share;
+
+// real_loop.c
+HY_CHECKED hy_err hyi_real_loop_open(hyi_real *real);
+void hyi_real_loop_close(hyi_real *real); // all that others opened on it must be closed
+void hyi_real_enter(hyi_real *real);
+void hyi_real_leave(hyi_real *real);
+void hyi_real_run(hy_world *world);
+bool hyi_real_turn(hy_world *world);
+void hyi_real_stop(hy_world *world);
+void hyi_real_finish(hyi_real *real); // waits for work and runs all posts
+void hyi_real_post(hy_world *world, hy_post *post);
+void hyi_real_wake(hyi_real *real); // any thread, after it has stored what it brings
+bool hyi_real_stopping(const hyi_real *real);
+// Between two calls: true when the loop is to be stopped or the share is used up.
+bool hyi_real_share_spent(hyi_real *real, hyi_real_share *share);
+
+// real_alarm.c
+void hyi_real_alarm_open(hyi_real *real);
+void hyi_real_alarm_close(hyi_real *real);
+void hyi_real_alarm_keep(hyi_real *real);            // a running timer keeps the loop alive
+void hyi_real_alarm_arm(hyi_real *real);             // before sleeping
+void hyi_real_alarm_look(hyi_real *real, hy_ns now); // the clock was read: is something due?
+bool hyi_real_alarm_fire(hyi_real *real);            // calls `done` of what is due; true: some
+hy_err hyi_real_timer_at(hy_world *world, hy_timer *timer, hy_ns due);
+void hyi_real_timer_stop(hy_world *world, hy_timer *timer);
 
 // real_work.c. HY_LIMIT, HY_CLOSED.
 HY_CHECKED hy_err hyi_real_pool_open(hyi_real *real, uint32_t threads, uint32_t queue_max);
