@@ -73,8 +73,8 @@ HY_API hy_verdict hy_rest_for_one(const hy_ending *ending);
 //     HY_WITH(&err, POOL, other) { ... }   bound for the block, without a scope's other duties
 //
 // A key gets its number from the linker, so a look-up costs the same at any depth. Values are
-// pointers to objects that outlive the scope they are bound in (own them there); functions and odd
-// addresses are refused. A fiber sees the context of the scope that owns it, never its spawner's.
+// pointers to objects that outlive the scope they are bound in (own them there), at even addresses,
+// so not to functions. A fiber sees the context of the scope that owns it, never its spawner's.
 // Limits: HY_KEYS_MAX keys in a program, all in one executable (not in shared libraries).
 #define HY_KEYS_MAX 256
 
@@ -135,7 +135,7 @@ typedef struct hy_preset {
 typedef struct hy_baggage {
     hy_id trace;     // 0: none
     uint64_t span;   // of the scope that sent it; W3C trace context's parent id
-    hy_ns time_left; // until the sender's deadline; HY_NEVER: none
+    hy_ns time_left; // until the sender's deadline, at least 1; 0 or HY_NEVER: it has none
     bool sampled;    // W3C trace flags
     char tenant[23]; // NUL-ended; empty: none
 } hy_baggage;

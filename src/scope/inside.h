@@ -26,11 +26,16 @@
 
 // Flat, one value a key, shared until somebody binds. A value with its lowest bit set is a
 // hyi_provided *. `owners` (paranoid builds: rule (a)) says which scope bound each.
+//
+// Counted by each scope and frame that has it, and by each task for the one it was spawned with. A
+// task in a block sees the block's own table, uncounted: what it saw before is kept by
+// hyi_table_outer, where NULL stands for its scope's table, whatever that is by then.
 typedef struct hyi_table {
-    struct hyi_table *next_free;
+    struct hyi_table *next_free, *next_made;
     uint32_t refs;
     uint32_t count;
-    const hy_scope **owners; // NULL but in paranoid builds
+    const hy_scope **owners;         // NULL but in paranoid builds
+    const hy_preset *const *presets; // of the nearest scope that has some; NULL: none
     uintptr_t values[];
 } hyi_table;
 
@@ -143,8 +148,8 @@ struct hyi_more {
     uint32_t restarts_max;
     hy_ns restarts_within;
     struct hyi_restarts *restarts; // service.c
-    const hy_preset *const *presets;
-    hy_baggage baggage; // a copy of what was given
+    struct hyi_provided *provided; // provide.c, latest first
+    hy_baggage baggage;            // a copy of what was given
     hy_scope *scope;
 };
 
@@ -164,8 +169,8 @@ struct hy_root {
     hy_task *free_tasks;
     uint32_t fibers_max;
     hy_stack stack_default;
-    hyi_table *free_tables;
-    hy_scope *scope; // the root scope
+    hyi_table *free_tables, *made_tables; // all of them, until hyi_tables_free
+    hy_scope *scope;                      // the root scope
     const hy_scope_observer *observer;
     void *observer_self;
     bool measure_stacks;
@@ -242,12 +247,32 @@ void hyi_stop_cut(hy_scope *scope);
 hy_ns hyi_stop_left(const hy_scope *scope); // of the grace under way, or else the scope's stop_max
 void hyi_stop_free(hy_scope *scope);        // the scope has ended
 
-void hyi_table_keep(hyi_table *table);
-void hyi_table_drop(hy_root *root, hyi_table *table);
-// A scope's table from its parent's (or its opener's), the presets and nothing else. HY_NOMEM.
+static inline hyi_table *hyi_table_keep(hyi_table *table) {
+    table->refs++;
+    return table;
+}
+void hyi_table_put_back(hy_root *root, hyi_table *table);
+static inline void hyi_table_drop(hy_root *root, hyi_table *table) {
+    if (--table->refs == 0) hyi_table_put_back(root, table);
+}
+void hyi_tables_free(hy_root *root); // all, whoever has them: the root ends or is abandoned
+
+// Around a block: what the task sees now, and, after the task's scope is again what it was, that.
+static inline hyi_table *hyi_table_outer(const hy_task *task) {
+    bool own = task->scope->opener == task && task->scope->table == task->table;
+    return own ? NULL : task->table;
+}
+static inline void hyi_table_return(hy_task *task, hyi_table *outer) {
+    task->table = outer ? outer : task->scope->table;
+}
+
+// A scope's table from its parent's (or its opener's; NULL: the root scope), the presets and
+// nothing else; its baggage. HY_NOMEM: nothing to close.
 HY_CHECKED hy_err hyi_context_open(hy_scope *scope, hyi_table *from,
                                    const hy_scope_options *options);
 void hyi_context_close(hy_scope *scope); // what was provided has been dropped as owned
+// When the sender's deadline is; HY_NEVER: it has none, or `baggage` is NULL.
+hy_ns hyi_baggage_deadline(const hy_baggage *baggage, hy_ns now);
 
 // ---- io.c: descriptors ------------------------------------------------------------------------
 
