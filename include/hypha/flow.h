@@ -255,6 +255,144 @@ HY_API hy_cache_stats hy_cache_stats_of(const hy_cache *cache);
 
 // ---- streams, events, map ---------------------------------------------------------------------
 
+// Concurrent map: `fn` over many items, at most `limit` at a time. The calls run on as many fibers
+// in a scope of their own, below the caller's; what they spawn there is waited for too.
+typedef enum hy_map_errors {
+    HY_MAP_FAIL_FAST, // the first error cancels the rest, and is the map's
+    HY_MAP_GO_ON,     // errors are values: `failed` and `results` have them, the map's is HY_OK
+} hy_map_errors;
+typedef struct hy_map_options {
+    size_t size;
+    const char *name; // of the scope, borrowed; NULL: "map"
+    uint32_t limit;   // 0: 2 times the processors, at least 4, at most 50
+    hy_map_errors errors;
+    void (*failed)(void *self, size_t index, hy_err err); // GO_ON: to log it; NULL: nobody
+    void *self;
+    hy_err *results; // each only: `count` of them, what each call said. Those that were never
+                     // begun: HY_CANCELLED
+    bool ordered;    // chan only: results leave in the order of the items
+    hy_stack stack;
+} hy_map_options;
+// Fiber. `fn` for 0 ... count - 1; where results go is between it and `arg`. HY_OK, the first error
+// (fail-fast), HY_NOMEM, HY_LIMIT, or why the caller was cancelled.
+HY_API HY_CHECKED hy_err hy_map_each(size_t count, hy_err (*fn)(void *arg, size_t index), void *arg,
+                                     const hy_map_options *options);
+// Fiber. `fn` for what comes from `in`, until it ends; `fn` writes *out_item, which goes to `out`
+// (NULL: nothing goes anywhere, out_item is NULL). Takes no item before a fiber is free for it, and
+// holds at most `limit`, ordered or not. Items of failed calls (GO_ON) have no result; `failed`
+// gets their number, from 0. At the end `out` is closed, or failed with the map's error, and `in`
+// is closed. HY_CLOSED: `out` was closed; else as above, or how `in` failed.
+HY_API HY_CHECKED hy_err hy_map_chan(hy_chan *in, hy_chan *out,
+                                     hy_err (*fn)(void *arg, const void *item, void *out_item),
+                                     void *arg, const hy_map_options *options);
+
+// A flow is a sequence that is pulled, item by item: `next` works its way up to the source and
+// down again, in the fiber that asks, so nothing is made before somebody wants it and nothing piles
+// up. One fiber asks at a time. (hypha/world.h has the streams of bytes.)
+//
+// Flows belong to the scope of their source. An operator takes the flow it is made from, also when
+// it fails; then that is closed. When any part ends, by close, by itself or by an error, what is
+// above it is closed, and what is below gets HY_END or that error, now and for ever.
+typedef struct hy_flow hy_flow;
+
+// What a source does. `next` writes an item, or gives HY_END, an error that ends the flow, or
+// HY_TIMEOUT when `deadline` (hy_world_now; HY_NEVER) came first and nothing is lost. It may ignore
+// the deadline; then batches can be late. `close` (NULL: nothing to do) is called once; not
+// waiting.
+typedef struct hy_flow_source {
+    hy_err (*next)(void *self, void *out_item, hy_ns deadline);
+    void (*close)(void *self);
+    void *self;
+} hy_flow_source;
+HY_API HY_CHECKED hy_err hy_flow_open(hy_scope *scope, size_t item_size,
+                                      const hy_flow_source *source, hy_flow **out_flow); // copies
+// Closing the flow closes `chan`: its senders get HY_CLOSED.
+HY_API HY_CHECKED hy_err hy_flow_of_chan(hy_scope *scope, hy_chan *chan, hy_flow **out_flow);
+HY_API HY_CHECKED hy_err hy_flow_of_array(hy_scope *scope, const void *items, size_t item_size,
+                                          size_t count, hy_flow **out_flow); // borrows
+
+// Fiber. HY_END, the error that ended it, HY_TIMEOUT (`deadline`: the flow goes on), or why the
+// caller was cancelled (the flow goes on for others).
+HY_API HY_CHECKED hy_err hy_flow_next(hy_flow *flow, void *out_item, hy_ns deadline);
+// Fiber. Closes and frees it and all that it was made from. NULL is fine. The scope does it at its
+// end for the others.
+HY_API void hy_flow_close(hy_flow *flow);
+
+// `fn` may wait; its error ends the flow.
+HY_API HY_CHECKED hy_err hy_flow_map(hy_flow *from, size_t item_size,
+                                     hy_err (*fn)(void *arg, const void *item, void *out_item),
+                                     void *arg, hy_flow **out_flow);
+// `fn` says what stays.
+HY_API HY_CHECKED hy_err hy_flow_filter(hy_flow *from, bool (*fn)(void *arg, const void *item),
+                                        void *arg, hy_flow **out_flow);
+HY_API HY_CHECKED hy_err hy_flow_take(hy_flow *from, uint64_t count, hy_flow **out_flow);
+typedef enum hy_merge_end {
+    HY_MERGE_ALL,   // ends when all have ended
+    HY_MERGE_FIRST, // ends when the first ends
+} hy_merge_end;
+// Items of all in the order in which they come; each is pulled by a fiber of its own, one item
+// ahead at most. An error of one ends all. All of one item size and one scope. At most 64
+// (HY_LIMIT).
+HY_API HY_CHECKED hy_err hy_flow_merge(hy_flow *const *from, uint32_t count, hy_merge_end end,
+                                       hy_flow **out_flow);
+// Items of the flow are hy_batch: 1 to `count_max` at once, the first of which has waited for
+// `wait_max` at most. What is there when the source ends or fails comes first. A batch is borrowed
+// until the next call, so it must not be batched or merged again.
+typedef struct hy_batch {
+    const void *items;
+    uint32_t count;
+} hy_batch;
+HY_API HY_CHECKED hy_err hy_flow_batch(hy_flow *from, uint32_t count_max, hy_ns wait_max,
+                                       hy_flow **out_flow);
+// Fiber. Sends all to `chan`, then closes both; on an error `chan` fails with it. HY_CLOSED: `chan`
+// was closed.
+HY_API HY_CHECKED hy_err hy_flow_into(hy_flow *from, hy_chan *chan);
+
+// Events: who publishes does not know who listens. Topics are constants, known by address.
+//
+//     const hy_topic SIGNED_IN = { .name = "signed in", .size = sizeof(struct signed_in) };
+//
+// Each subscription has a bounded queue and says what happens when it is full. All subscribers of a
+// topic see its events in one order. Who comes later misses what was before.
+typedef struct hy_topic {
+    const char *name;
+    size_t size; // of an event
+    // For events with pointers in them, both or neither: each subscription that gets a copy keeps
+    // it; what it does not receive is dropped.
+    void (*keep)(const void *event);
+    void (*drop)(const void *event);
+} hy_topic;
+typedef struct hy_bus hy_bus;
+HY_API HY_CHECKED hy_err hy_bus_open(hy_scope *scope, hy_bus **out_bus);
+// Ends all subscriptions (HY_END after what they have) and refuses further ones. Twice is fine.
+HY_API void hy_bus_close(hy_bus *bus);
+// Fiber. Waits until every subscription with HY_OVERFLOW_WAIT has room; then all get it at once.
+// Cancelled before that, nobody has it. HY_OK also without subscribers; HY_CLOSED.
+HY_API HY_CHECKED hy_err hy_bus_publish(hy_bus *bus, const hy_topic *topic, const void *event);
+HY_API HY_CHECKED hy_err hy_bus_try_publish(hy_bus *bus, const hy_topic *topic,
+                                            const void *event); // HY_BUSY
+typedef struct hy_bus_state {
+    uint32_t subscribers;
+    uint64_t published, unheard; // unheard: of those, without a subscriber
+} hy_bus_state;
+HY_API hy_bus_state hy_bus_state_of(const hy_bus *bus);
+
+typedef struct hy_sub hy_sub;
+typedef struct hy_sub_options {
+    size_t size;
+    uint32_t capacity;    // 0: 64
+    hy_overflow overflow; // WAIT: publishers wait. FAIL: the subscription ends with HY_LIMIT, after
+                          // what it has
+} hy_sub_options;
+// Belongs to `scope`: nothing of it is left after that, whether or not anybody received. HY_NOMEM,
+// HY_CLOSED.
+HY_API HY_CHECKED hy_err hy_subscribe(hy_bus *bus, hy_scope *scope, const hy_topic *topic,
+                                      const hy_sub_options *options, hy_sub **out_sub);
+// Where the events come from, for hy_recv and hy_select; hy_chan_state_of counts them. HY_END: the
+// bus was closed. Borrowed until the subscription closes.
+HY_API hy_chan *hy_sub_chan(const hy_sub *sub);
+HY_API void hy_sub_close(hy_sub *sub); // leaves the bus, and frees
+
 #ifdef __cplusplus
 }
 #endif
