@@ -246,7 +246,7 @@ HY_API void hy_cache_clear(hy_cache *cache); // level 1 only
 HY_API HY_CHECKED hy_err hy_cache_warm(hy_cache *cache, const hy_bytes *keys, size_t count,
                                        uint32_t limit, size_t *out_failed);
 typedef struct hy_cache_stats {
-    uint64_t hits, stale_hits, negative_hits, misses, loads, load_errors, joined, evicted, expired;
+    uint64_t hits, stale_hits, negative_hits, misses, loads, load_errors, evicted, expired;
     uint64_t level2_hits, level2_errors;
     uint32_t entries, loading;
     size_t bytes;
