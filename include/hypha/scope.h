@@ -477,7 +477,7 @@ HY_API const hy_baggage *hy_scope_baggage(const hy_scope *scope); // given here 
 
 // ---- what the macros expand to ----------------------------------------------------------------
 
-#define HYI_SCOPE_WORDS 32
+#define HYI_SCOPE_WORDS 34
 typedef struct hyi_scope_block {
     uint64_t scope_[HYI_SCOPE_WORDS];
     hy_err *out_err;

@@ -60,7 +60,7 @@ struct hy_task {
     uint8_t state;   // hyi_task_state
     bool kept;       // somebody holds the handle
     bool is_service; // its end is told to its service, not to the policy
-    hy_err told;     // HY_OK, or why this task alone was cancelled (hy_task_cancel)
+    hy_err told;     // HY_OK, or why this task was cancelled (hy_task_cancel)
     hy_scope *owner; // where it was spawned; it lives in owner->tasks
     hyi_link in_owner;
     hyi_list awaiting; // waits of those who called hy_await
@@ -79,24 +79,31 @@ extern _Thread_local hy_task *hyi_current __attribute__((tls_model("initial-exec
 // ---- scopes -----------------------------------------------------------------------------------
 
 typedef struct hyi_owned { // own.c
-    struct hyi_owned *below;
+    struct hyi_owned *below, *above;
     void *object;
     void (*fini)(void *object);
     hy_ns max_ns;
+    bool embedded; // the record is part of `object`: hyi_own
 } hyi_owned;
 
 typedef struct hyi_more hyi_more; // services, budgets, arena, presets: see the files that fill it
 
 typedef enum hyi_scope_flag {
-    HYI_SCOPE_BLOCK = 1,     // lies on its opener's stack
-    HYI_SCOPE_DRAINING = 2,  // set here or above
-    HYI_SCOPE_STOPPED = 4,   // hy_scope_stop was called on this one
-    HYI_SCOPE_CANCELLED = 8, // `reason` says why
-    HYI_SCOPE_ENDING = 16,   // takes nothing new in
-    HYI_SCOPE_SHIELD = 32,   // cancellation from above stops here
-    HYI_SCOPE_FINISHED = 64, // HY_FINISH: its cancellation is no error
-    HYI_SCOPE_SERVICE = 128, // a service's own
-    HYI_SCOPE_TIMED = 256,   // its timer runs
+    HYI_SCOPE_BLOCK = 1,      // lies on its opener's stack
+    HYI_SCOPE_DRAINING = 2,   // set here or above
+    HYI_SCOPE_STOPPED = 4,    // hy_scope_stop was called on this one
+    HYI_SCOPE_CANCELLED = 8,  // `reason` says why
+    HYI_SCOPE_ENDING = 16,    // takes nothing new in
+    HYI_SCOPE_SHIELD = 32,    // cancellation from above stops here
+    HYI_SCOPE_FINISHED = 64,  // HY_FINISH: its cancellation is no error
+    HYI_SCOPE_SERVICE = 128,  // a service's own
+    HYI_SCOPE_TIMED = 256,    // its timer runs
+    HYI_SCOPE_HELD = 512,     // a cancellation from above waits until `shield`; `reason` says why
+    HYI_SCOPE_LEFT = 1024,    // cancelled because it was closed: that is no error
+    HYI_SCOPE_CLOSING = 2048, // a fiber is at its end
+    HYI_SCOPE_COUNTS_TASKS = 4096,       // tasks_max here or above
+    HYI_SCOPE_COUNTS_DESCRIPTORS = 8192, // descriptors_max here or above
+    HYI_SCOPE_QUIET = 16384,             // the room's own: not told to the observer
 } hyi_scope_flag;
 
 struct hy_scope {
@@ -104,19 +111,24 @@ struct hy_scope {
     hy_scope *parent; // NULL: the root's
     uint32_t flags;
     uint32_t task_count; // owned here and not ended
-    hy_err reason;       // why it is cancelled
-    hy_err first_err;    // held against it by the policy
-    hyi_table *table;    // counted
-    hyi_list tasks;      // owned here
-    hyi_list children;   // scopes opened below, oldest first
+    // What join and close wait for: the tasks owned here, the dynamic scopes below that are live
+    // themselves, and those who wait to spawn here. Blocks are not counted, because they end before
+    // the task that opened them; services' scopes are not, because they are stopped by the close.
+    uint32_t live;
+    hy_err reason;     // why it is cancelled
+    hy_err first_err;  // held against it by the policy
+    hyi_table *table;  // counted
+    hyi_list tasks;    // owned here
+    hyi_list children; // scopes opened below, oldest first
     hyi_link in_parent;
     hy_task *opener;  // block form: the fiber whose block it is
-    hyi_list joining; // waits of those who wait for task_count and children to become 0
+    hyi_list joining; // waits of those who wait for `live` to become 0, or for the scope's end
     hy_scope *outer;  // block form: the opener's scope before it; its table is
     hyi_table *outer_table;
     hy_policy policy;
     const char *name;
     hy_ns deadline;
+    hy_ns shield; // how long; while HYI_SCOPE_HELD, until when
     hy_timer timer;
     hyi_owned *owned; // latest first
     hyi_more *more;   // NULL: nothing of that
@@ -205,15 +217,28 @@ static inline hy_err hyi_cancel_reason(const hy_task *task) {
     if (__builtin_expect((task->scope->flags & HYI_SCOPE_CANCELLED) != 0, 0)) {
         return task->scope->reason;
     }
-    return task->told;
+    return task->scope->opener == task ? HY_OK : task->told; // a block was told by itself
 }
 
-// Makes `scope` (its storage is the caller's) a child of `parent`. HY_NOMEM.
+// HY_OK, or why nothing new may begin in `scope`: its reason, or HY_CLOSED (ending, draining).
+hy_err hyi_scope_refuses(const hy_scope *scope);
+// One thing more, or less, that join and close wait for.
+void hyi_scope_live(hy_scope *scope);
+void hyi_scope_unlive(hy_scope *scope);
+// Does the fiber run in `scope`, or below it, or in the clean-up of something it closes from there?
+bool hyi_task_is_in(const hy_task *fiber, const hy_scope *scope);
+hy_err hyi_scope_error(const hy_scope *scope); // of what is held against it, or why it is cancelled
+
+// Makes `scope` (its storage is the caller's) a child of `parent`. HY_NOMEM. With HYI_SCOPE_BLOCK
+// the running fiber is its opener and enters it; hyi_scope_leave, after the finish, goes back.
+// Asks nobody whether the parent takes it: see hyi_scope_refuses. Service scopes: the caller says
+// HYI_SCOPE_SERVICE, and sets `opener` to the service's fiber.
 HY_CHECKED hy_err hyi_scope_init(hy_scope *scope, hy_root *root, hy_scope *parent,
                                  const hy_scope_options *options, uint32_t flags);
 // The whole end, on a fiber: cancel (unless everything has ended), wait, services, resources,
 // unlink, context. The scope's error. The storage is left to the caller.
 hy_err hyi_scope_finish(hy_scope *scope, bool cancel);
+void hyi_scope_leave(hy_scope *scope);
 bool hyi_scope_is_below(const hy_scope *scope, const hy_scope *above); // or the same
 bool hyi_scope_idle(const hy_scope *scope); // no task, no child scope but services'
 void hyi_scope_child_gone(hy_scope *scope); // wakes joiners when idle; stop.c goes on
@@ -225,15 +250,25 @@ void hyi_scope_drain(hy_scope *scope);
 // and for each scope that is marked and has `more`, except `scope` itself, hyi_stop_cut is called.
 // hy_scope_cancel (and a deadline, and a verdict) is this and hyi_stop_cut(scope).
 void hyi_scope_cancel_tasks(hy_scope *scope, hy_err why);
+// A task's end as its scope's policy sees it; told by task.c, and by scope.c for dynamic scopes
+// that nobody else closed.
+void hyi_scope_judge(hy_scope *scope, const hy_ending *ending);
 hyi_more *hyi_scope_more(hy_scope *scope); // more.c; NULL: no memory
-void hyi_more_free(hy_scope *scope);       // more.c; the budgets above get theirs back
+// The limits in `options`; scope.c asks once, at the opening. HY_NOMEM.
+HY_CHECKED hy_err hyi_more_limits(hy_scope *scope, const hy_scope_options *options);
+void hyi_more_free(hy_scope *scope); // more.c; the budgets above get theirs back
 
 // ---- own.c, budget.c, stop.c, service.c, context.c --------------------------------------------
 
 void hyi_own_release_all(hy_scope *scope); // on a fiber
+// hy_own without memory: the record is part of `object`. Refused, nothing happens: HY_CLOSED.
+HY_CHECKED hy_err hyi_own(hy_scope *scope, hyi_owned *owned, void *object,
+                          void (*fini)(void *object), hy_ns max_ns);
+void hyi_disown(hy_scope *scope, hyi_owned *owned); // at once, wherever it stands; twice is fine
 // Budgets count here and in every scope above. HY_LIMIT: over, nothing counted.
-HY_CHECKED hy_err hyi_budget_take_task(hy_scope *scope, hy_scope **out_full);
+HY_CHECKED hy_err hyi_budget_take_task(hy_scope *scope, bool wait); // wait: fiber
 void hyi_budget_give_task(hy_scope *scope);
+void hyi_budget_refuse(hy_scope *scope, hy_err why); // to those who wait to take something here
 HY_CHECKED hy_err hyi_budget_take_descriptor(hy_scope *scope, bool wait); // wait: fiber
 void hyi_budget_give_descriptor(hy_scope *scope);
 
