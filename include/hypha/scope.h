@@ -395,6 +395,7 @@ HY_API HY_CHECKED hy_err hy_try_recv(hy_chan *chan, void *out_item); // HY_BUSY:
 HY_API void hy_chan_close(hy_chan *chan);
 HY_API void hy_chan_fail(hy_chan *chan, hy_err err); // the same, and then `err` instead of HY_END
 typedef struct hy_chan_state {
+    size_t item_size;
     uint32_t count, capacity, senders_waiting, receivers_waiting;
     uint64_t sent, received, dropped;
     bool closed;
@@ -405,7 +406,7 @@ typedef struct hy_case {
     hy_chan *chan;    // NULL: never ready
     const void *send; // item to send, or NULL: receive
     void *recv;       // gets the item
-    hy_err err;       // of the case that happened: HY_OK, HY_END, HY_CLOSED
+    hy_err err;       // of the case that happened: what hy_send or hy_recv would have said
 } hy_case;
 // Fiber. Does exactly one of the cases, the first that can be done; of several that can at once,
 // one is chosen fairly (by seed in a simulated world). `deadline`: hy_world_now, HY_NEVER, or 0 for
