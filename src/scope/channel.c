@@ -26,8 +26,8 @@ static void channel_end(void *object);
 static bool channel_holds(const hy_chan *chan);
 static void channel_shut(hy_chan *chan, hy_err end_err);
 static inline void channel_settle(hyi_chan_waiter *waiter, hy_err err);
-static hy_err channel_overflow(hy_chan *chan, const void *item);
-static hy_err channel_park(hyi_list *list, const void *item, void *out_item, const char *what);
+static bool channel_overflow(hy_chan *chan, const void *item, hy_err *out_err);
+static inline hy_err channel_park(hyi_list *list, hyi_chan_waiter waiter, const char *what);
 
 // ---- items --------------------------------------------------------------------------------------
 
@@ -131,98 +131,118 @@ void hy_chan_close(hy_chan *chan) {
 
 void hy_chan_fail(hy_chan *chan, hy_err err) {
     HY_ASSERT(err != HY_OK);
-    HY_ASSERT(err != HY_BUSY); // would read as "try again"
     channel_shut(chan, err);
 }
 
 // ---- sending ------------------------------------------------------------------------------------
 
-static inline hy_err channel_give(hy_chan *chan, const void *item) {
-    if (__builtin_expect(chan->closed, 0)) return HY_CLOSED;
+static inline bool channel_give(hy_chan *chan, const void *item, hy_err *out_err) {
+    *out_err = HY_OK;
     hyi_chan_waiter *receiver = channel_first(&chan->receivers);
     if (receiver != NULL) {
         channel_copy(chan, receiver->out_item, item);
         chan->sent++;
         chan->received++;
         channel_settle(receiver, HY_OK);
-        return HY_OK;
+        return true;
     }
-    if (chan->count == chan->capacity) return channel_overflow(chan, item);
+    if (__builtin_expect(chan->closed, 0)) {
+        *out_err = HY_CLOSED;
+        return true;
+    }
+    if (chan->count == chan->capacity) return channel_overflow(chan, item, out_err);
     channel_put(chan, item);
     chan->sent++;
-    return HY_OK;
+    return true;
 }
 
 // Kept out of the way of the common case.
-static __attribute__((noinline)) hy_err channel_overflow(hy_chan *chan, const void *item) {
-    if (chan->overflow == HY_OVERFLOW_WAIT) return HY_BUSY;
-    if (chan->overflow == HY_OVERFLOW_FAIL) return HY_LIMIT;
+static __attribute__((noinline)) bool channel_overflow(hy_chan *chan, const void *item,
+                                                       hy_err *out_err) {
+    if (chan->overflow == HY_OVERFLOW_WAIT) return false;
+    *out_err = chan->overflow == HY_OVERFLOW_FAIL ? HY_LIMIT : HY_OK;
+    if (*out_err != HY_OK) return true;
     chan->sent++;
     chan->dropped++;
     if (chan->overflow == HY_OVERFLOW_DROP_NEW) {
         if (chan->drop != NULL) chan->drop(chan->self, (void *)(uintptr_t)item);
-        return HY_OK;
+        return true;
     }
     void *oldest = channel_pop(chan);
     if (chan->drop != NULL) chan->drop(chan->self, oldest);
     channel_put(chan, item);
-    return HY_OK;
+    return true;
+}
+
+bool hyi_chan_give(hy_chan *chan, const void *item, hy_err *out_err) {
+    return channel_give(chan, item, out_err);
 }
 
 hy_err hy_send(hy_chan *chan, const void *item) {
     HY_ASSERT(hyi_current != NULL);
     hy_err err = hyi_cancel_reason(hyi_current);
     if (__builtin_expect(err != HY_OK, 0)) return err;
-    err = channel_give(chan, item);
+    bool settled = channel_give(chan, item, &err);
     HY_ASSERT_SLOW(channel_holds(chan));
-    if (err != HY_BUSY) return err;
-    return channel_park(&chan->senders, item, NULL, "send");
+    if (settled) return err;
+    return channel_park(&chan->senders, (hyi_chan_waiter){ .item = item }, "send");
 }
 
 hy_err hy_try_send(hy_chan *chan, const void *item) {
-    return channel_give(chan, item);
+    hy_err err;
+    return channel_give(chan, item, &err) ? err : HY_BUSY;
 }
 
-hy_err hyi_chan_give(hy_chan *chan, const void *item) {
-    return channel_give(chan, item);
+hy_err hyi_chan_wait_room(hy_chan *chan) {
+    HY_ASSERT(hyi_current != NULL);
+    HY_ASSERT(chan->capacity > 0);
+    hy_err err = hyi_cancel_reason(hyi_current);
+    if (err != HY_OK) return err;
+    if (chan->closed) return HY_CLOSED;
+    if (chan->count < chan->capacity) return HY_OK;
+    return channel_park(&chan->senders, (hyi_chan_waiter){ .only_room = true }, "room");
 }
 
 // ---- receiving ----------------------------------------------------------------------------------
 
-static inline hy_err channel_take(hy_chan *chan, void *out_item) {
+static inline bool channel_take(hy_chan *chan, void *out_item, hy_err *out_err) {
+    *out_err = HY_OK;
     hyi_chan_waiter *sender = channel_first(&chan->senders);
+    bool brings = sender != NULL && !sender->only_room;
     if (chan->count > 0) {
         channel_copy(chan, out_item, channel_pop(chan));
-        if (sender != NULL) channel_put(chan, sender->item);
+        if (brings) channel_put(chan, sender->item);
     } else if (sender != NULL) {
         channel_copy(chan, out_item, sender->item);
     } else {
-        return chan->closed ? chan->end_err : HY_BUSY;
+        *out_err = chan->end_err;
+        return chan->closed;
     }
     chan->received++;
     if (sender != NULL) {
-        chan->sent++;
+        chan->sent += brings;
         channel_settle(sender, HY_OK);
     }
-    return HY_OK;
+    return true;
+}
+
+bool hyi_chan_take(hy_chan *chan, void *out_item, hy_err *out_err) {
+    return channel_take(chan, out_item, out_err);
 }
 
 hy_err hy_recv(hy_chan *chan, void *out_item) {
     HY_ASSERT(hyi_current != NULL);
     hy_err err = hyi_cancel_reason(hyi_current);
     if (__builtin_expect(err != HY_OK, 0)) return err;
-    err = channel_take(chan, out_item);
+    bool settled = channel_take(chan, out_item, &err);
     HY_ASSERT_SLOW(channel_holds(chan));
-    if (err != HY_BUSY) return err;
-    return channel_park(&chan->receivers, NULL, out_item, "receive");
+    if (settled) return err;
+    return channel_park(&chan->receivers, (hyi_chan_waiter){ .out_item = out_item }, "receive");
 }
 
 hy_err hy_try_recv(hy_chan *chan, void *out_item) {
-    return channel_take(chan, out_item);
-}
-
-hy_err hyi_chan_take(hy_chan *chan, void *out_item) {
-    return channel_take(chan, out_item);
+    hy_err err;
+    return channel_take(chan, out_item, &err) ? err : HY_BUSY;
 }
 
 // ---- waiting ------------------------------------------------------------------------------------
@@ -231,11 +251,12 @@ static void channel_unhook(hyi_wait *wait) {
     hyi_list_remove(&HYI_HOLDER(channel_wait, wait, wait)->waiter.link);
 }
 
-static hy_err channel_park(hyi_list *list, const void *item, void *out_item, const char *what) {
+static inline hy_err channel_park(hyi_list *list, hyi_chan_waiter waiter, const char *what) {
     channel_wait wait = {
         .wait = { .unhook = channel_unhook, .what = what, .deadline = HY_NEVER },
-        .waiter = { .task = hyi_current, .item = item, .out_item = out_item },
+        .waiter = waiter,
     };
+    wait.waiter.task = hyi_current;
     hyi_list_append(list, &wait.waiter.link);
     return hyi_park(&wait.wait);
 }
@@ -262,6 +283,7 @@ static uint32_t channel_waiting(const hyi_list *list) {
 
 hy_chan_state hy_chan_state_of(const hy_chan *chan) {
     return (hy_chan_state){
+        .item_size = chan->item_size,
         .count = chan->count,
         .capacity = chan->capacity,
         .senders_waiting = channel_waiting(&chan->senders),

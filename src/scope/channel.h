@@ -19,6 +19,7 @@ typedef struct hyi_chan_waiter {
     void *out_item;            // of a receiver
     struct hyi_select *select; // NULL: a plain send or receive
     uint32_t index;            // of the select's case
+    bool only_room;            // a sender that brings nothing: hyi_chan_wait_room
 } hyi_chan_waiter;
 
 struct hy_chan {
@@ -40,9 +41,13 @@ struct hy_chan {
 // as the answer of the case. select.c.
 void hyi_select_settle(hyi_chan_waiter *waiter, hy_err err);
 
-// Without waiting. HY_BUSY: it would have to.
-HY_CHECKED hy_err hyi_chan_give(hy_chan *chan, const void *item);
-HY_CHECKED hy_err hyi_chan_take(hy_chan *chan, void *out_item);
+// What hy_send and hy_recv do without waiting. False: they would have to wait; *out_err is not set.
+HY_CHECKED bool hyi_chan_give(hy_chan *chan, const void *item, hy_err *out_err);
+HY_CHECKED bool hyi_chan_take(hy_chan *chan, void *out_item, hy_err *out_err);
+
+// Fiber. Waits, as a sender in its turn, until there is room in the ring, and takes none of it.
+// HY_CLOSED. Who is the only one to send knows then that the next send does not wait.
+HY_CHECKED hy_err hyi_chan_wait_room(hy_chan *chan);
 
 // Whether give and take would have an answer now.
 static inline bool hyi_chan_can_give(const hy_chan *chan) {

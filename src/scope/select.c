@@ -39,9 +39,9 @@ hy_err hy_select(hy_case *cases, uint32_t count, hy_ns deadline, uint32_t *out_i
     if (ready > 0) {
         uint32_t index = select_choose(root, cases, count, ready);
         hy_case *one = &cases[index];
-        one->err = one->send != NULL ? hyi_chan_give(one->chan, one->send)
-                                     : hyi_chan_take(one->chan, one->recv);
-        HY_ASSERT(one->err != HY_BUSY);
+        bool done = one->send != NULL ? hyi_chan_give(one->chan, one->send, &one->err)
+                                      : hyi_chan_take(one->chan, one->recv, &one->err);
+        HY_ASSERT(done);
         *out_index = index;
         return HY_OK;
     }
