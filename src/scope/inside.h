@@ -53,23 +53,25 @@ struct hy_task {
     hy_scope *scope;  // innermost open one
     hyi_table *table; // what HY_GET sees: the scope's, or a frame's
     hy_root *root;
-    hy_task *next;   // in the ready queue or among the free
-    hyi_wait *wait;  // while parked
-    hy_err wake_err; // what hyi_park returns
-    hy_err result;   // once ended
-    uint8_t state;   // hyi_task_state
-    bool kept;       // somebody holds the handle
-    bool is_service; // its end is told to its service, not to the policy
-    hy_err told;     // HY_OK, or why this task was cancelled (hy_task_cancel)
-    hy_scope *owner; // where it was spawned; it lives in owner->tasks
+    hy_task *next;       // in the ready queue or among the free
+    hyi_wait *wait;      // while parked
+    hy_err wake_err;     // what hyi_park returns
+    hy_err result;       // once ended
+    uint8_t state;       // hyi_task_state
+    bool kept;           // somebody holds the handle
+    bool is_service;     // its end is told to its service, not to the policy
+    uint8_t stack_class; // hy_stack, never HY_STACK_DEFAULT
+    uint32_t number;     // for traces and gdb; from 1
+    hy_err told;         // HY_OK, or why this task was cancelled (hy_task_cancel)
+    hy_scope *owner;     // where it was spawned; it lives in owner->tasks
     hyi_link in_owner;
     hyi_list awaiting; // waits of those who called hy_await
     hy_fn fn;
     void *arg;
     const char *name; // NULL: the place
     hyi_place *place;
-    hyi_stack *stack;
-    hy_timer timer; // of the wait's deadline
+    hyi_stack *stack; // NULL: it has not begun, or has ended
+    hy_timer timer;   // of the wait's deadline
     int saved_errno;
     void *fake_stack; // AddressSanitizer's
 };
@@ -172,13 +174,23 @@ struct hy_root {
     hy_mem *mem;
     hy_task *ready_first, *ready_last;
     uint32_t ready_count;
-    bool posted; // `post` is with the world
+    bool posted;  // `post` is with the world
+    bool running; // a fiber runs, or has just ended
     bool is_real;
+    bool from_loop; // the switch that is under way came from the world's stack
     hy_post post;
+    uint32_t slice, turns_left; // switches until the clock is looked at; in this slice
+    hy_ns slice_began, round_ends;
+    int *errno_at; // the thread's
     void *loop_sp; // the world's side of the switch
-    void *loop_fake_stack;
+    void *loop_fake_stack, *loop_tsan;
+    const void *loop_low; // the world's stack
+    size_t loop_size;
     hyi_stacks *stacks;
     hy_task *free_tasks;
+    struct fiber_slab *task_slabs;
+    struct hyi_measures *measures; // measure.c; NULL: nothing measured yet
+    hy_root *next_root;            // in hyi_roots
     uint32_t fibers_max;
     hy_stack stack_default;
     hyi_table *free_tables, *made_tables; // all of them, until hyi_tables_free
@@ -197,17 +209,26 @@ struct hy_root {
 
 // ---- fiber.c: tasks as fibers, the scheduler --------------------------------------------------
 
-HY_CHECKED hy_err hyi_root_scheduler_open(hy_root *root); // stacks, post
-void hyi_root_scheduler_close(hy_root *root);             // no task is left
-// A task that is ready to run, in nobody's list yet; its stack is taken. HY_NOMEM, HY_LIMIT.
+// Stacks, post. `world` and `mem` are set; fibers_max and stack_default may be 0. HY_NOMEM.
+HY_CHECKED hy_err hyi_root_scheduler_open(hy_root *root, size_t stacks_kept);
+// Gives all back. Never from hyi_task_ended or a fiber: they run on its stacks; from a post. No
+// task is ready or parked; but after a crash of the machine (hy_root_abandon) all of them may be.
+void hyi_root_scheduler_close(hy_root *root);
+// For gdb: all roots of the process, by next_root.
+extern hy_root *hyi_roots;
+// A task that can be made ready, in nobody's list yet; a stack is promised. Scope, owner, table and
+// name are NULL, and for the caller to set; `in_owner` and `awaiting` are empty. HY_NOMEM,
+// HY_LIMIT.
 HY_CHECKED hy_err hyi_task_new(hy_root *root, hy_fn fn, void *arg, hy_stack stack, hyi_place *place,
                                hy_task **out_task);
 void hyi_task_ready(hy_task *task); // behind those that are ready
 // For one that is told something else than what it waits for: unhooks, then wakes. Nothing happens
-// unless it is parked.
+// unless it is parked. Whether its wait is firm or an intake is for the caller to ask.
 void hyi_interrupt(hy_task *task, hy_err err);
-void hyi_task_free(hy_task *task); // ended, in no list; its stack has gone back already
-// Called on the ending fiber's behalf, on the world's stack; task.c.
+void hyi_task_free(hy_task *task); // in no list; ended, or never made ready
+// Called when a fiber's function has returned; task.c. It is no fiber that calls (hyi_current is
+// NULL) but runs on the stack that the fiber has left, which goes to the pool right after: `task`
+// may be freed, fibers be woken and spawned; the scheduler not be closed.
 void hyi_task_ended(hy_task *task);
 
 // ---- scope.c ----------------------------------------------------------------------------------

@@ -1,0 +1,32 @@
+// switch_ucontext.c - the switch where no assembler has been written: the C library's.
+//
+// Slow (two system calls for the signal mask), and right everywhere. A context lies on the stack
+// that it describes: that of a stack that is left in the frame of hyi_switch, that of one which has
+// not begun at its top.
+#include "scope/switch.h"
+
+#ifdef HYI_UCONTEXT
+
+#include <hypha/base.h>
+
+#include <ucontext.h>
+
+void hyi_switch(void **out_sp, void *sp) {
+    ucontext_t here;
+    *out_sp = &here;
+    int failed = swapcontext(&here, (const ucontext_t *)sp);
+    HY_ASSERT(failed == 0);
+}
+
+void *hyi_switch_prepare(uint8_t *low, uint8_t *top, void (*entry)(void)) {
+    ucontext_t *context = (ucontext_t *)(void *)(top - (sizeof *context + 15) / 16 * 16);
+    int failed = getcontext(context);
+    HY_ASSERT(failed == 0);
+    context->uc_link = NULL;
+    context->uc_stack.ss_sp = low;
+    context->uc_stack.ss_size = (size_t)((uint8_t *)context - low);
+    makecontext(context, entry, 0);
+    return context;
+}
+
+#endif
