@@ -84,10 +84,10 @@ typedef struct hy_key {
 
 #define HY_KEY(type, name_)                                                                        \
     extern const hy_key name_##_key;                                                               \
-    static inline type name_##_get(void) {                                                         \
+    __attribute__((unused)) static inline type name_##_get(void) {                                 \
         return (type)hyi_key_get(&name_##_key);                                                    \
     }                                                                                              \
-    static inline const void *name_##_value(type value) {                                          \
+    __attribute__((unused)) static inline const void *name_##_value(type value) {                  \
         return (const void *)value;                                                                \
     }                                                                                              \
     struct name_##_needs_a_semicolon
