@@ -26,6 +26,7 @@ typedef struct hyi_provided {
     hy_err err;       // of the latest attempt that failed; HY_OK: none
     hy_task *builder; // while building; NULL: no fiber
     hyi_list waiting; // provide_wait, while building
+    hyi_owned owned;  // once built: released with the scope
 } hyi_provided;
 
 static inline hyi_provided *hyi_provided_of(uintptr_t value) {

@@ -67,7 +67,10 @@ static void provide_build(hyi_provided *it) {
     it->state = HYI_PROVIDED_BUILDING;
     it->builder = hyi_current;
     hy_err err = provide_call(it);
-    if (err == HY_OK) err = hy_own(it->scope, it, provide_drop, it->provider.drop_max_ns);
+    if (err == HY_OK) {
+        err = hyi_own(it->scope, &it->owned, it, provide_drop, it->provider.drop_max_ns);
+        if (err != HY_OK) provide_drop(it); // the scope has begun to end meanwhile
+    }
     it->builder = NULL;
     it->err = err;
     it->state = err == HY_OK ? HYI_PROVIDED_BUILT : HYI_PROVIDED_IDLE;
