@@ -11,22 +11,24 @@ export function waitMs(attempt) {
     return full / 2 + Math.random() * full / 2;
 }
 
-// A wait that wake() can end early. Each waiter owns one.
+// Waits that wake() ends early, all of them: what loads the week and what loads the visits may wait
+// for the same network.
 export function newPause() {
-    let finish = null;
+    const waiting = new Set(); // what ends each wait
     return {
         wait(ms) {
             return new Promise((resolve) => {
-                const timer = setTimeout(() => finish(), ms);
-                finish = () => {
+                const finish = () => {
                     clearTimeout(timer);
-                    finish = null;
+                    waiting.delete(finish);
                     resolve();
                 };
+                const timer = setTimeout(finish, ms);
+                waiting.add(finish);
             });
         },
         wake() {
-            if (finish) finish();
+            for (const finish of waiting) finish();
         },
     };
 }

@@ -4,7 +4,7 @@
 // stops nothing.
 
 import { currentView } from "./calendar.js";
-import { closeButton, closeDialog, openDialog, refillDialog } from "./dialog.js";
+import { closeButton, closeDialog, openDialog, retitleDialog } from "./dialog.js";
 import { h } from "./element.js";
 import { loadVisits, loadWeek, turnTo } from "./feed.js";
 import { say, tell } from "./notice.js";
@@ -83,18 +83,19 @@ export function aboutOf(wanted, slot) {
 // Shows a request from its sending to its end. `slot` is what was asked for, or null for "any".
 // `again()`, if given, opens the form that asked.
 export async function follow({ key, outcome }, slot, again = null) {
-    const progress = { key, appointment: 0, last: "", watched: true };
+    const progress = { key, appointment: 0, last: "", watched: true, ...progressBox() };
     const draw = () => drawProgress(progress);
     const stop = onChange(draw);
-    openDialog("Booking …", [], () => {
+    openDialog("Booking …", [progress.box], () => {
         progress.watched = false;
         stop();
     });
     draw();
     const { reply, refusal } = await outcome;
-    if (refusal && progress.watched) refused(refusal, slot, again);
-    else if (refusal) tell(refusalText(refusal), "bad");
-    if (refusal) return;
+    if (refusal) {
+        refused(refusal, slot, again, () => progress.watched);
+        return;
+    }
     progress.appointment = reply.appointment;
     if (!state.visits.has(reply.appointment)) await loadVisits();
     if (!slot && reply.day) {
@@ -102,6 +103,16 @@ export async function follow({ key, outcome }, slot, again = null) {
         await turnTo(mondayOf(reply.day));
     }
     draw();
+}
+
+// What is told changes; the button stays the same element, so that a press that has begun, and the
+// focus, are not lost when the clinic has news in that moment.
+function progressBox() {
+    const told = h("div", { class: "told" });
+    const hint = h("p", { class: "small" });
+    const button = closeButton("Close", "primary");
+    const box = h("div", { class: "progress" }, told, h("div", { class: "buttons" }, hint, button));
+    return { box, told, hint, button };
 }
 
 const TITLES = {
@@ -127,22 +138,26 @@ function drawProgress(progress) {
     progress.last = now;
     progress.state = visit.state;
     const busy = visit.state === "sending" || inMotion(visit);
-    refillDialog(TITLES[visit.state], [
-        h("div", { class: "progress", data: { state: visit.state } },
-            visit.day ? slotCard(visit, visit.minutes) : null,
-            stations(visit),
-            busy ? providerNote() : null,
-            visit.history.length > 0 ? history(visit, HISTORY_LINES) : null,
-            h("div", { class: "buttons" },
-                h("p", { class: "small", text: busy
-                    ? "You may close this; the clinic goes on with it." : "" }),
-                closeButton(busy ? "Close" : "Done", "primary"))),
-    ]);
+    retitleDialog(TITLES[visit.state]);
+    progress.box.dataset.state = visit.state;
+    progress.told.replaceChildren(...[
+        visit.day ? slotCard(visit, visit.minutes) : null,
+        stations(visit),
+        busy ? providerNote() : null,
+        visit.history.length > 0 ? history(visit, HISTORY_LINES) : null,
+    ].filter(Boolean));
+    progress.hint.textContent = busy ? "You may close this; the clinic goes on with it." : "";
+    progress.button.textContent = busy ? "Close" : "Done";
 }
 
-function refused(refusal, slot, again) {
+// `watched()` is false once the patient has turned to something else, which is not interrupted.
+function refused(refusal, slot, again, watched) {
+    if (!watched()) {
+        tell(refusalText(refusal), "bad");
+        return;
+    }
     if (refusal.code === "SLOT_TAKEN" && slot) {
-        slotGone(slot, openBookingOf);
+        slotGone(refusal, slot, openBookingOf, watched);
         return;
     }
     openDialog("That did not work", [
@@ -166,8 +181,13 @@ export function clearSuggestions() {
 }
 
 // Somebody was faster. Loads the week first, so that what is offered instead is free now.
-export async function slotGone(slot, choose) {
+// `choose(slot)` takes one of the offers; `watched()` as for refused().
+export async function slotGone(refusal, slot, choose, watched) {
     await loadWeek();
+    if (!watched()) {
+        tell(refusalText(refusal), "bad");
+        return;
+    }
     const view = currentView();
     const dentists = view.dentists.map((d) => d.dentist);
     state.suggested = alternatives(view.plan, dentists, view.days, slot, view.minutes, view.now,

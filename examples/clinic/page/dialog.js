@@ -19,11 +19,13 @@ export function openDialog(title, content, closed = null) {
     focusFirst(dialog);
 }
 
-// Changes what an open dialog shows, keeping it open and its closed().
-export function refillDialog(title, content) {
-    const dialog = byId("dialog");
-    fill(title, content);
-    if (!dialog.contains(document.activeElement)) focusFirst(dialog);
+// For an open dialog whose content changes in place.
+export function retitleDialog(title) {
+    byId("dialog-title").textContent = title;
+}
+
+export function isDialogOpen() {
+    return byId("dialog").open;
 }
 
 export function closeDialog() {
@@ -64,6 +66,9 @@ export function closeButton(text, kind = "quiet") {
 export function prepareDialog() {
     const dialog = byId("dialog");
     dialog.addEventListener("close", () => {
+        // The event comes later than the closing: whoever is quick, or an action that closes one
+        // thing to ask another, has opened the dialog again by now, and this is about the old one.
+        if (dialog.open) return;
         byId("dialog-content").replaceChildren();
         finish();
     });

@@ -4,7 +4,7 @@
 // the focus on the same button.
 
 import { slotCard, slotGone } from "./booking.js";
-import { closeButton, closeDialog, openDialog } from "./dialog.js";
+import { closeButton, closeDialog, isDialogOpen, openDialog } from "./dialog.js";
 import { byId, h } from "./element.js";
 import { turnTo } from "./feed.js";
 import { say, tell } from "./notice.js";
@@ -231,7 +231,8 @@ async function move(visit, to) {
     const { refusal } = await send("/api/move",
         { patient: state.patient, appointment: visit.appointment, ...to }, about).outcome;
     if (refusal?.code === "SLOT_TAKEN") {
-        slotGone(to, (s) => askMove({ ...s, dentists: [s.dentist] }));
+        slotGone(refusal, to, (s) => askMove({ ...s, dentists: [s.dentist] }),
+            () => state.moving === visit.appointment && !isDialogOpen());
         return;
     }
     stopMoving();
