@@ -4,7 +4,8 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { openService } from "./service.mjs";
 import {
-    cell, DESKTOP, freeSlot, openBrowser, openForm, openWindow, PHONE, reachState, submit,
+    cell, DESKTOP, escapeDialog, freeSlot, openBrowser, openForm, openWindow, PHONE, reachState,
+    submit,
 } from "./window.mjs";
 
 const CONTRAST = 4.5;
@@ -33,10 +34,10 @@ async function eachFace(t, options, look) {
     await cell(page, slot).click();
     await submit(page);
     await look(page, "form with errors");
-    await page.keyboard.press("Escape");
+    await escapeDialog(page);
     await page.click(options === PHONE ? "#tab-find" : "#find");
     await look(page, "any time");
-    await page.keyboard.press("Escape");
+    await escapeDialog(page);
     await page.route("**/api/request_slot", (route) => route.fulfill({
         status: 409, json: { error: "SLOT_TAKEN", message: "taken" },
     }), { times: 1 });
@@ -50,7 +51,7 @@ async function eachFace(t, options, look) {
     await submit(page);
     await reachState(page, "confirmed");
     await look(page, "progress");
-    await page.keyboard.press("Escape");
+    await escapeDialog(page);
     if (options === PHONE) await page.click("#tabs [data-to=visits]");
     await look(page, "visits");
     await page.click("[data-action=move]");
@@ -165,7 +166,7 @@ test("whoever wants no motion gets none", async (t) => {
     await openForm(page, await freeSlot(page, 2));
     await submit(page);
     await reachState(page, "confirmed");
-    await page.keyboard.press("Escape");
+    await escapeDialog(page);
     assert.equal(await page.evaluate(() => document.getAnimations().length), 0);
 });
 

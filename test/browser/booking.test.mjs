@@ -4,8 +4,8 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { openService } from "./service.mjs";
 import {
-    book, cell, expectState, freeSlot, live, openBrowser, openForm, openWindow, outboxEmpty, PHONE,
-    reachState, submit, visit, visitsOf,
+    book, cell, dialogClosed, escapeDialog, expectState, focused, freeSlot, live, openBrowser,
+    openForm, openWindow, outboxEmpty, PHONE, reachState, submit, visit, visitsOf,
 } from "./window.mjs";
 
 let browser;
@@ -59,18 +59,21 @@ test("a time is booked with the keyboard alone", async (t) => {
     const slot = await focusedSlot(page);
     assert.equal(slot.state, "free");
     await page.keyboard.press("Enter");
-    await page.waitForSelector("dialog[open]");
-    await page.keyboard.press("Escape");
-    await page.waitForSelector("dialog:not([open])", { state: "attached" });
+    await focused(page, "#person-name");
+    await escapeDialog(page);
+    await focused(page, "#calendar [role=gridcell]");
     assert.deepEqual(await focusedSlot(page), slot, "Escape gives the focus back");
     await page.keyboard.press("Enter");
+    await focused(page, "#person-name");
     await page.keyboard.type("Kay Board");
     await page.keyboard.press("Tab");
+    await focused(page, "#person-email");
     await page.keyboard.type("kay@example.org");
     await page.keyboard.press("Enter");
     await reachState(page, "confirmed");
+    await focused(page, "dialog .primary");
     await page.keyboard.press("Enter");
-    await page.waitForSelector("dialog:not([open])", { state: "attached" });
+    await dialogClosed(page);
     await expectState(page, slot, "mine");
 });
 
@@ -84,6 +87,38 @@ function focusedSlot(page) {
         return { day: +day, minute: +minute, state };
     });
 }
+
+test("whoever is faster than the page loses nothing of what they type", async (t) => {
+    const page = await openWindow(t, browser, service.url);
+    await cell(page, await freeSlot(page, 2)).click();
+    await focused(page, "#person-name");
+    // Escape and Enter, both before the dialog has told that it was closed.
+    await page.evaluate(() => new Promise((told) => {
+        const dialog = document.querySelector("dialog");
+        dialog.addEventListener("close", told, { once: true });
+        dialog.close();
+        document.activeElement.dispatchEvent(new KeyboardEvent("keydown", {
+            key: "Enter", bubbles: true, cancelable: true,
+        }));
+    }));
+    await page.keyboard.type("Kay Board");
+    assert.equal(await page.inputValue("#person-name"), "Kay Board");
+});
+
+test("news that come during a press do not swallow it", async (t) => {
+    const page = await openWindow(t, browser, service.url);
+    await page.route("**/api/request_slot", (route) => route.abort("connectionreset"));
+    await openForm(page, await freeSlot(page, 2));
+    await submit(page);
+    const news = page.locator(".progress .newest");
+    await news.filter({ hasText: /^Attempt/ }).waitFor();
+    await page.locator("dialog .primary").hover();
+    await page.mouse.down();
+    const [old] = /^Attempt \d+/.exec(await news.textContent());
+    await news.filter({ hasText: /^Attempt/, hasNotText: `${old} ` }).waitFor();
+    await page.mouse.up();
+    await dialogClosed(page);
+});
 
 test("two windows race for one slot: one wins, both see it", async (t) => {
     const windows = [await openWindow(t, browser, service.url),
@@ -132,6 +167,16 @@ test("a cancelled visit frees its time in the other window", async (t) => {
     await expectState(other, slot, "free");
     await expectState(mine, slot, "free");
     await visit(mine, "released").waitFor({ state: "attached" });
+});
+
+test("a visit is cancelled from the dialog that its time opens", async (t) => {
+    const page = await openWindow(t, browser, service.url);
+    const slot = await freeSlot(page, 4);
+    await book(page, slot);
+    await cell(page, slot).click();
+    await page.click("dialog >> text=Cancel the visit");
+    await page.click("dialog .danger");
+    await expectState(page, slot, "free");
 });
 
 test("a visit is moved by picking another time", async (t) => {

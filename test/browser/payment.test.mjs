@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
 import { CAN_BEHAVE, CAN_KILL, openService } from "./service.mjs";
 import {
-    cell, expectState, freeSlot, live, openBrowser, openForm, openWindow, outboxEmpty,
+    cell, escapeDialog, expectState, freeSlot, live, openBrowser, openForm, openWindow, outboxEmpty,
     outboxSize, reachState, showDay, submit, visit, visitsOf,
 } from "./window.mjs";
 
@@ -58,7 +58,7 @@ test("kill -9 in the middle of a payment: booked, and one hold", { skip: !CAN_KI
     const other = await openWindow(t, browser, service.url);
     const before = (await service.ledger()).length;
     const slot = await freeSlot(page, 3);
-    await service.behave({ mode: "slow" });
+    await service.behave({ mode: "slow", delay_ms: 60000 }); // "holding" waits for the kill
     await openForm(page, slot);
     await submit(page);
     await reachState(page, "holding");
@@ -139,6 +139,25 @@ test("an answer that comes late does not undo what was told live", { skip: !CAN_
         assert.equal(await visit(page, "holding").count(), 0);
     });
 
+test("all that could not be loaded is loaded once the clinic answers", async (t) => {
+    const page = await openWindow(t, browser, service.url);
+    const paths = ["week", "mine"];
+    const refused = { week: 0, mine: 0 };
+    for (const path of paths) {
+        await page.route(`**/api/${path}?*`, (route) => {
+            refused[path] += 1;
+            if (refused[path] > 3) return route.continue();
+            return route.fulfill({ status: 503, json: { error: "HY_LIMIT", message: "full" } });
+        });
+    }
+    const answers = paths.map((path) => page.waitForResponse((response) =>
+        response.url().includes(`/api/${path}?`) && response.ok()));
+    await page.context().setOffline(true);
+    await page.waitForSelector("html[data-connection=offline]");
+    await page.context().setOffline(false);
+    await Promise.all(answers);
+});
+
 test("a lost answer is asked for again with the same key", async (t) => {
     const page = await openWindow(t, browser, service.url);
     const keys = [];
@@ -201,7 +220,7 @@ test("a full clinic is asked again instead of giving up", async (t) => {
     await openForm(page, slot);
     await submit(page);
     await reachState(page, "confirmed");
-    await page.keyboard.press("Escape");
+    await escapeDialog(page);
     assert.equal(asked, 2);
     assert.equal(await cell(page, slot).getAttribute("data-state"), "mine");
 });

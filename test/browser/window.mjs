@@ -6,7 +6,8 @@
 import assert from "node:assert/strict";
 import { chromium } from "playwright-core";
 
-const PATIENCE_MS = 20000;
+const PATIENCE_MS = 30000;
+const SLOWDOWN = Number(process.env.SLOWDOWN ?? 1);
 
 export function openBrowser() {
     return chromium.launch({
@@ -26,6 +27,7 @@ export async function openWindow(t, browser, url, options = DESKTOP) {
     const context = await browser.newContext(options);
     context.setDefaultTimeout(PATIENCE_MS);
     const page = await context.newPage();
+    if (SLOWDOWN > 1) await slow(page);
     const errors = watchErrors(page);
     t.after(async () => {
         await context.close();
@@ -37,6 +39,12 @@ export async function openWindow(t, browser, url, options = DESKTOP) {
     await page.locator("#dentists input").nth(1).check();
     await nextWeek(page);
     return page;
+}
+
+// The page then runs as on a machine that is so many times slower.
+async function slow(page) {
+    const session = await page.context().newCDPSession(page);
+    await session.send("Emulation.setCPUThrottlingRate", { rate: SLOWDOWN });
 }
 
 // Refused and unreachable requests are logged by the browser itself and are part of the tests.
@@ -55,10 +63,16 @@ export async function live(page) {
     await page.waitForSelector("#calendar[aria-busy=false]");
 }
 
-export async function nextWeek(page) {
-    const first = page.locator("#calendar [role=gridcell]").first();
-    const day = Number(await first.getAttribute("data-day"));
-    await showDay(page, Math.floor((day + 3) / 7) * 7 + 4); // the Monday after `day`
+let monday = 0; // of the week that this file's windows show
+
+// The same week in every window of a file, even if one opens before and one after the minute in
+// which the clinic's last free time of this week passes, or midnight.
+async function nextWeek(page) {
+    monday ||= await page.evaluate(async () => {
+        const { today } = await (await fetch("/api/clinic")).json();
+        return today + 7 - (today + 3) % 7;
+    });
+    await showDay(page, monday);
     await page.waitForSelector("#calendar [data-state=free]");
 }
 
@@ -99,13 +113,28 @@ export async function reachState(page, state) {
     await page.waitForSelector(`dialog .progress[data-state=${state}]`);
 }
 
+// Waits until what `selector` names has the focus, and so the next key.
+export async function focused(page, selector) {
+    await page.locator(selector).and(page.locator(":focus")).waitFor();
+}
+
+export async function dialogClosed(page) {
+    await page.waitForSelector("dialog:not([open])", { state: "attached" });
+}
+
+// Escape is for the dialog only while it has the focus.
+export async function escapeDialog(page) {
+    await page.waitForSelector("dialog[open]:focus-within");
+    await page.keyboard.press("Escape");
+    await dialogClosed(page);
+}
+
 // From a free slot to a booked one, with the dialog closed again.
 export async function book(page, slot) {
     await openForm(page, slot);
     await submit(page);
     await reachState(page, "confirmed");
-    await page.keyboard.press("Escape");
-    await page.waitForSelector("dialog:not([open])", { state: "attached" });
+    await escapeDialog(page);
 }
 
 export function visit(page, state) {
