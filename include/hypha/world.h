@@ -20,11 +20,25 @@ typedef struct hy_world hy_world;
 
 // ---- making and running -----------------------------------------------------------------------
 
+// What blocking work waits for, so that much of one never holds up another.
+typedef enum hy_work_kind {
+    HY_WORK_ANY,
+    HY_WORK_DISK,
+    HY_WORK_DNS,
+    HY_WORK_SQLITE,
+    HY_WORK_CRYPTO,
+    HY_WORK_KINDS
+} hy_work_kind;
+
 typedef struct hy_world_options {
     size_t size;
-    uint32_t work_threads;   // real: for blocking work; 0: 2
-    uint32_t work_queue_max; // 0: 1,024; more is refused with HY_LIMIT
+    // Threads for blocking work are started when they are needed, up to this many (at most 64). 0:
+    // as many as all kinds may run at once; with fewer, a kind may have to wait for another.
+    uint32_t work_threads;
+    uint32_t work_queue_max; // waiting, of each kind; 0: 1,024; more is refused with HY_LIMIT
     hy_mem *mem;             // NULL: the system's; must be thread-safe
+    // How much of each kind runs at once; 0: 4, and of crypto 2.
+    uint32_t work_at_once[HY_WORK_KINDS];
 } hy_world_options;
 
 HY_API HY_CHECKED hy_err hy_world_open(const hy_world_options *options, hy_world **out_world);
@@ -33,10 +47,11 @@ HY_API HY_CHECKED hy_err hy_world_open(const hy_world_options *options, hy_world
 typedef struct hy_sim_options {
     size_t size;
     uint64_t seed;
-    hy_ns wall_start;       // 0: 2026-01-05 00:00:00 UTC, a Monday
-    hy_ns delay_max;        // of work, timers' lateness and streams; 0: 1 ms
-    hy_mem *mem;            // NULL: the system's
-    uint32_t event_log_max; // events kept for a failure report; 0: 4,096
+    hy_ns wall_start;                     // 0: 2026-01-05 00:00:00 UTC, a Monday
+    hy_ns delay_max;                      // of work, timers' lateness and streams; 0: 1 ms
+    hy_mem *mem;                          // NULL: the system's
+    uint32_t event_log_max;               // events kept for a failure report; 0: 4,096
+    uint32_t work_at_once[HY_WORK_KINDS]; // as in hy_world_options
 } hy_sim_options;
 HY_API HY_CHECKED hy_err hy_sim_open(const hy_sim_options *options, hy_world **out_world);
 
@@ -73,7 +88,9 @@ struct hy_post {
 };
 HY_API HY_ANY_THREAD void hy_world_post(hy_world *world, hy_post *post); // never refuses
 
-// Calls `done` once `due` (hy_world_now) has come. Start again from inside `done` to repeat.
+// Calls `done` once `due` (hy_world_now) has come: never early, late by what the scheduler of the
+// system and the callbacks before it take (simulated: up to delay_max). Start again from inside
+// `done` to repeat. Starting and stopping cost no system call.
 typedef struct hy_timer hy_timer;
 struct hy_timer {
     void (*done)(hy_timer *timer);
@@ -85,14 +102,19 @@ HY_API HY_CHECKED hy_err hy_timer_at(hy_world *world, hy_timer *timer,
                                      hy_ns due);             // moves a running one; HY_NOMEM
 HY_API void hy_timer_stop(hy_world *world, hy_timer *timer); // fine when not running
 
-// `run` on another thread (simulated: later, on this one), then `done` here.
+// `run` on another thread (simulated: later, on this one), then `done` here. Work of one kind
+// starts in the order of submitting, at most work_at_once of it at a time.
 typedef struct hy_work hy_work;
 struct hy_work {
     void (*run)(hy_work *work);
     void (*done)(hy_work *work);
+    uint32_t kind;     // hy_work_kind
     void *private_[4]; // the world's
 };
 HY_API HY_CHECKED hy_err hy_world_work(hy_world *world, hy_work *work); // HY_LIMIT, HY_CLOSED
+// Withdraws work whose `done` has not come yet. HY_OK: it will neither run nor complete. HY_BUSY:
+// it runs or has run, and `done` will come.
+HY_API HY_CHECKED hy_err hy_world_unwork(hy_world *world, hy_work *work);
 
 // ---- files ------------------------------------------------------------------------------------
 // Blocking and positional; call them from work. Errors: HY_NOT_FOUND, HY_IO, HY_DISK_FULL,
@@ -164,7 +186,10 @@ HY_API void hy_stream_close(hy_stream *stream);           // once; what has not 
 // ---- descriptors and signals (real world only; a simulated one refuses with HY_UNSUPPORTED) ---
 
 // Calls `ready` while `fd` is readable (1) or writable (2), as asked for: for libraries that own
-// their sockets (libcurl, libwebsockets).
+// their sockets (libcurl, libwebsockets), and for fibers. A watch stays registered: asking for what
+// it is asked for already costs nothing, a change costs two system calls. So who reads until there
+// is nothing leaves it on while doing something else, and pauses only when `ready` comes at a time
+// when nobody wants to read: what is ready and not read makes every round of the loop call again.
 typedef struct hy_watch hy_watch;
 HY_API HY_CHECKED hy_err hy_watch_open(hy_world *world, int fd,
                                        void (*ready)(void *self, uint32_t events), void *self,

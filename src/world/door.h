@@ -10,7 +10,6 @@
 
 #include <hypha/world.h>
 
-#define HYI_WORK_QUEUE_MAX 1024u
 #define HYI_STREAM_QUEUE_MAX ((size_t)16 << 20)
 
 typedef void (*hyi_accepted)(void *self, hy_stream *stream);
@@ -48,6 +47,7 @@ typedef struct hyi_door {
     hy_err (*timer_at)(hy_world *world, hy_timer *timer, hy_ns due);
     void (*timer_stop)(hy_world *world, hy_timer *timer);
     hy_err (*work)(hy_world *world, hy_work *work);
+    hy_err (*unwork)(hy_world *world, hy_work *work);
 
     hy_err (*file_open)(hy_world *world, const char *path, uint32_t mode, hy_file **out_file,
                         hy_why *why);

@@ -27,6 +27,7 @@ static const hyi_door real_door = {
     .timer_at = hyi_real_timer_at,
     .timer_stop = hyi_real_timer_stop,
     .work = hyi_real_work,
+    .unwork = hyi_real_unwork,
     .file_open = hyi_real_file_open,
     .file_close = hyi_real_file_close,
     .file_read = hyi_real_file_read,
@@ -107,8 +108,6 @@ static hy_world_options real_options(const hy_world_options *given) {
     hy_world_options options = { .size = sizeof options };
     HY_ASSERT(HY_IMPLIES(given, given->size <= sizeof options)); // built against a newer header
     if (given) memcpy(&options, given, given->size);
-    if (options.work_threads == 0) options.work_threads = 2;
-    if (options.work_queue_max == 0) options.work_queue_max = HYI_WORK_QUEUE_MAX;
     if (!options.mem) options.mem = hy_mem_system();
     return options;
 }
@@ -121,7 +120,7 @@ hy_err hy_world_open(const hy_world_options *given, hy_world **out_world) {
     hyi_timers_init(&real->timers, options.mem);
     hy_err err = hyi_real_loop_open(real);
     if (err == HY_OK) {
-        err = hyi_real_pool_open(real, options.work_threads, options.work_queue_max);
+        err = hyi_real_pool_open(real, &options);
         if (err) hyi_real_loop_close(real);
     }
     if (err) {

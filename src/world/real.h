@@ -6,6 +6,7 @@
 
 #include "world/door.h"
 #include "world/timers.h"
+#include "world/works.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -19,12 +20,12 @@
 typedef struct hyi_real_pool {
     pthread_mutex_t lock;
     pthread_cond_t filled;
-    hy_work *first, *last; // waiting, joined by hyi_work_next
-    uint32_t queued, queue_max, idle;
+    hyi_works works;
+    uint32_t idle; // threads without work, asleep or on their way
     bool stopping;
-    uint32_t thread_count;
+    uint32_t thread_count, threads_max;
     pthread_t threads[HYI_REAL_THREADS_MAX];
-    uint32_t in_flight; // accepted and not yet done; the world's thread only
+    uint32_t in_flight; // accepted and neither done nor withdrawn; the world's thread only
 } hyi_real_pool;
 
 // The alarm that wakes the loop for the first of `timers`; real_alarm.c.
@@ -63,15 +64,6 @@ typedef struct hyi_real {
     hyi_real_pool pool;
     uint8_t read_buffer[HYI_REAL_READ_BUFFER]; // lent to one read at a time
 } hyi_real;
-
-// The link of a work record inside a list; one list at a time.
-static inline hy_work *hyi_work_next(const hy_work *work) {
-    return (hy_work *)work->private_[0];
-}
-
-static inline void hyi_work_link(hy_work *work, hy_work *next) {
-    work->private_[0] = next;
-}
 
 static inline hyi_real *hyi_real_of(const hy_world *world) {
     return (hyi_real *)(uintptr_t)world;
@@ -114,9 +106,10 @@ hy_err hyi_real_timer_at(hy_world *world, hy_timer *timer, hy_ns due);
 void hyi_real_timer_stop(hy_world *world, hy_timer *timer);
 
 // real_work.c. HY_LIMIT, HY_CLOSED.
-HY_CHECKED hy_err hyi_real_pool_open(hyi_real *real, uint32_t threads, uint32_t queue_max);
+HY_CHECKED hy_err hyi_real_pool_open(hyi_real *real, const hy_world_options *options);
 void hyi_real_pool_close(hyi_real *real); // nothing may be in flight
 hy_err hyi_real_work(hy_world *world, hy_work *work);
+hy_err hyi_real_unwork(hy_world *world, hy_work *work);
 bool hyi_real_work_deliver(hyi_real *real); // calls `done` of what has finished; true: some
 
 // real_file.c

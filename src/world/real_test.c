@@ -4,8 +4,7 @@
 // ends when the loop has nothing left to do. So a slow machine makes these tests slow, never wrong.
 #include "kit/kit.h"
 #include "base/cleanup.h"
-
-#include <hypha/world.h>
+#include "world/real.h"
 
 #include <pthread.h>
 #include <signal.h>
@@ -165,6 +164,37 @@ static hy_err closing_waits_for_work(hy_mem *mem) {
     return HY_OK;
 }
 
+static hy_err slow_names_hold_up_no_disk(hy_mem *mem) {
+    (void)mem;
+    HY_CLEANUP(close_world) hy_world *world = NULL;
+    CHECK_OK(hy_world_open(HY_OPTIONS(hy_world, .work_at_once[HY_WORK_DNS] = 1), &world));
+    pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER, open_gate = PTHREAD_MUTEX_INITIALIZER;
+    atomic_bool started = false, read = false;
+    slow names[3], disk = {
+        { .run = slow_run, .done = slow_done, .kind = HY_WORK_DISK }, &open_gate, &read, 0
+    };
+    pthread_mutex_lock(&gate);
+    for (size_t i = 0; i < 3; i++) {
+        names[i] = (slow){
+            { .run = slow_run, .done = slow_done, .kind = HY_WORK_DNS }, &gate, &started, 0
+        };
+        CHECK_OK(hy_world_work(world, &names[i].work));
+    }
+    CHECK_OK(hy_world_work(world, &disk.work));
+    while (disk.dones == 0 || !atomic_load(&started)) {
+        hy_world_turn(world);
+    }
+    CHECK_ERR(hy_world_unwork(world, &names[0].work), HY_BUSY);
+    CHECK_OK(hy_world_unwork(world, &names[1].work)); // it waits for the only place
+    pthread_mutex_unlock(&gate);
+    hy_world_run(world);
+    CHECK_EQ(names[0].dones, 1);
+    CHECK_EQ(names[1].dones, 0);
+    CHECK_EQ(names[2].dones, 1);
+    CHECK_EQ(hyi_real_of(world)->pool.thread_count, 2); // no more than were needed
+    return HY_OK;
+}
+
 // ---- descriptors and signals ------------------------------------------------------------------
 
 typedef struct watched {
@@ -251,5 +281,6 @@ static hy_err closing_with_open_things_is_a_mistake(hy_mem *mem) {
 
 KIT_TESTS(KIT_TEST_ONCE(posts_of_other_threads_arrive_in_order),
           KIT_TEST_ONCE(another_thread_may_stop_the_run), KIT_TEST_ONCE(a_full_queue_refuses_work),
-          KIT_TEST_ONCE(closing_waits_for_work), KIT_TEST(a_watch_tells_what_was_asked_for),
-          KIT_TEST(a_signal_is_a_call), KIT_TEST_ONCE(closing_with_open_things_is_a_mistake))
+          KIT_TEST_ONCE(closing_waits_for_work), KIT_TEST_ONCE(slow_names_hold_up_no_disk),
+          KIT_TEST(a_watch_tells_what_was_asked_for), KIT_TEST(a_signal_is_a_call),
+          KIT_TEST_ONCE(closing_with_open_things_is_a_mistake))

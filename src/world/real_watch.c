@@ -1,7 +1,8 @@
 // real_watch.c - descriptors that belong to other libraries, and signals.
 //
-// One uv_poll per descriptor, kept for its whole life: registering anew for each change of interest
-// would cost two system calls each time. A simulated world has no descriptors and refuses.
+// One uv_poll per descriptor, kept for its whole life. libuv takes a descriptor out of its epoll
+// and registers it anew at each change, even at none: two system calls, which hy_watch_set spares
+// who asks for the same again. A simulated world has no descriptors and refuses.
 #include "world/real.h"
 
 struct hy_watch {
@@ -70,13 +71,12 @@ static void watch_on_ready(uv_poll_t *handle, int status, int got) {
 
 hy_err hy_watch_set(hy_watch *watch, uint32_t events) {
     HY_ASSERT((events & ~3u) == 0);
+    if (events == watch->events) return HY_OK;
+    int failed = events == 0 ? uv_poll_stop(&watch->poll)
+                             : uv_poll_start(&watch->poll, watch_wanted(events), watch_on_ready);
+    if (failed) return watch_err(failed);
     watch->events = events;
-    if (events == 0) {
-        uv_poll_stop(&watch->poll);
-        return HY_OK;
-    }
-    int failed = uv_poll_start(&watch->poll, watch_wanted(events), watch_on_ready);
-    return failed ? watch_err(failed) : HY_OK;
+    return HY_OK;
 }
 
 static void watch_on_closed(uv_handle_t *handle) {

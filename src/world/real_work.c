@@ -2,77 +2,76 @@
 //
 // libuv has a pool of its own, but the whole process shares it, its size comes from the environment
 // and its queue has no end: a slow disk could then hold up name look-ups, and nothing would ever be
-// refused. This one belongs to its world and refuses with HY_LIMIT.
+// refused. This one belongs to its world, keeps the kinds apart (works.h) and refuses with
+// HY_LIMIT.
 //
-// The queue is a list under a lock, because blocking work is long compared to a lock. A thread is
-// woken only when one sleeps: waking an idle core is the dearest part of a short job. Finished
-// records go back through a lock-free stack, and the first one on it wakes the world.
+// The queues are under one lock, because blocking work is long compared to a lock. Threads are
+// started when there is more to start than there are threads without work: `idle` counts those that
+// sleep, those that were woken and those that are still on their way, so no work is promised a
+// thread that another one also counts on. A thread is woken only when one is idle: waking an idle
+// core is the dearest part of a short job. Finished records go back through a lock-free stack, and
+// the first one on it wakes the world.
 #include "world/real.h"
 
 #include <signal.h>
-
-static hy_work *pool_take(hyi_real_pool *pool) {
-    pthread_mutex_lock(&pool->lock);
-    while (!pool->first && !pool->stopping) {
-        pool->idle++;
-        pthread_cond_wait(&pool->filled, &pool->lock);
-        pool->idle--;
-    }
-    hy_work *work = pool->first;
-    if (work) {
-        pool->first = hyi_work_next(work);
-        if (!pool->first) pool->last = NULL;
-        pool->queued--;
-    }
-    pthread_mutex_unlock(&pool->lock);
-    return work;
-}
 
 static void pool_finish(hyi_real *real, hy_work *work) {
     hy_work *newest = atomic_load_explicit(&real->finished, memory_order_relaxed);
     do {
         hyi_work_link(work, newest);
-        // Release: pairs with the acquire in hyi_real_work_deliver, so that `done` sees what `run`
-        // wrote.
-    } while (!atomic_compare_exchange_weak_explicit(&real->finished, &newest, work,
-                                                    memory_order_release, memory_order_relaxed));
+        // Seq_cst: a release for hyi_real_work_deliver, so that `done` sees what `run` wrote, and
+        // in one order with `sleeping` (real_loop.c).
+    } while (!atomic_compare_exchange_weak(&real->finished, &newest, work));
     if (!newest) hyi_real_wake(real);
 }
 
+// The record belongs to the world again from pool_finish on: its kind is kept.
 static void *pool_thread(void *argument) {
     hyi_real *real = (hyi_real *)argument;
-    hy_work *work;
-    while ((work = pool_take(&real->pool)) != NULL) {
+    hyi_real_pool *pool = &real->pool;
+    pthread_mutex_lock(&pool->lock);
+    while (!pool->stopping) {
+        hy_work *work = hyi_works_take(&pool->works);
+        if (!work) {
+            pthread_cond_wait(&pool->filled, &pool->lock);
+            continue;
+        }
+        uint32_t kind = work->kind;
+        pool->idle--;
+        pthread_mutex_unlock(&pool->lock);
         work->run(work);
         pool_finish(real, work);
+        pthread_mutex_lock(&pool->lock);
+        hyi_works_leave(&pool->works, kind);
+        pool->idle++;
     }
+    pthread_mutex_unlock(&pool->lock);
     return NULL;
 }
 
 // Signals stay with the threads of the program: ours start with all of them blocked.
 static bool pool_start_thread(hyi_real *real) {
+    hyi_real_pool *pool = &real->pool;
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    int failed =
-        pthread_create(&real->pool.threads[real->pool.thread_count], NULL, pool_thread, real);
+    int failed = pthread_create(&pool->threads[pool->thread_count], NULL, pool_thread, real);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (failed) return false;
-    real->pool.thread_count++;
+    pool->thread_count++;
+    pool->idle++;
     return true;
 }
 
-hy_err hyi_real_pool_open(hyi_real *real, uint32_t threads, uint32_t queue_max) {
+hy_err hyi_real_pool_open(hyi_real *real, const hy_world_options *options) {
     hyi_real_pool *pool = &real->pool;
-    if (threads > HYI_REAL_THREADS_MAX) return HY_LIMIT;
-    pool->queue_max = queue_max;
+    if (options->work_threads > HYI_REAL_THREADS_MAX) return HY_LIMIT;
+    hyi_works_init(&pool->works, options->work_at_once, options->work_queue_max);
+    uint32_t all = hyi_works_at_once(&pool->works);
+    uint32_t most = all < HYI_REAL_THREADS_MAX ? all : HYI_REAL_THREADS_MAX;
+    pool->threads_max = options->work_threads ? options->work_threads : most;
     pthread_mutex_init(&pool->lock, NULL);
     pthread_cond_init(&pool->filled, NULL);
-    for (uint32_t i = 0; i < threads; i++) {
-        if (pool_start_thread(real)) continue;
-        hyi_real_pool_close(real);
-        return HY_LIMIT;
-    }
     return HY_OK;
 }
 
@@ -90,36 +89,58 @@ void hyi_real_pool_close(hyi_real *real) {
     pthread_mutex_destroy(&pool->lock);
 }
 
+// Under the lock. HY_LIMIT: nobody would ever run it.
+static hy_err pool_add(hyi_real *real, hy_work *work) {
+    hyi_real_pool *pool = &real->pool;
+    hy_err err = hyi_works_add(&pool->works, work);
+    if (err) return err;
+    bool short_of_threads = hyi_works_startable(&pool->works) > pool->idle;
+    if (short_of_threads && pool->thread_count < pool->threads_max) pool_start_thread(real);
+    if (pool->thread_count > 0) return HY_OK;
+    hyi_works_remove(&pool->works, work);
+    return HY_LIMIT;
+}
+
 hy_err hyi_real_work(hy_world *world, hy_work *work) {
     hyi_real *real = hyi_real_of(world);
     hyi_real_pool *pool = &real->pool;
     HY_ASSERT_SLOW(hyi_real_may_call(real));
     if (real->closing) return HY_CLOSED;
     pthread_mutex_lock(&pool->lock);
-    bool accepted = pool->queued < pool->queue_max;
-    bool sleeping = pool->idle > 0;
-    if (accepted) {
-        hyi_work_link(work, NULL);
-        if (pool->last) {
-            hyi_work_link(pool->last, work);
-        } else {
-            pool->first = work;
-        }
-        pool->last = work;
-        pool->queued++;
-    }
+    hy_err err = pool_add(real, work);
+    bool wake = err == HY_OK && pool->idle > 0;
     pthread_mutex_unlock(&pool->lock);
-    if (!accepted) return HY_LIMIT;
-    if (sleeping) pthread_cond_signal(&pool->filled);
+    if (err) return err;
+    if (wake) pthread_cond_signal(&pool->filled);
     // While work is out something can still happen: the wake-up handle then keeps the loop alive.
     if (pool->in_flight++ == 0) uv_ref((uv_handle_t *)&real->wake);
     return HY_OK;
 }
 
+static void pool_came_back(hyi_real *real, hy_work *work) {
+    HY_ASSERT(real->pool.in_flight > 0);
+    hyi_works_set_state(&real->pool.works, work, HYI_WORK_OUT);
+    if (--real->pool.in_flight == 0) uv_unref((uv_handle_t *)&real->wake);
+}
+
+hy_err hyi_real_unwork(hy_world *world, hy_work *work) {
+    hyi_real *real = hyi_real_of(world);
+    hyi_real_pool *pool = &real->pool;
+    HY_ASSERT_SLOW(hyi_real_may_call(real));
+    pthread_mutex_lock(&pool->lock);
+    hyi_work_state state = hyi_works_state(&pool->works, work);
+    if (state == HYI_WORK_WAITING) hyi_works_remove(&pool->works, work);
+    pthread_mutex_unlock(&pool->lock);
+    HY_ASSERT(state != HYI_WORK_OUT);
+    if (state != HYI_WORK_WAITING) return HY_BUSY;
+    pool_came_back(real, work);
+    return HY_OK;
+}
+
 bool hyi_real_work_deliver(hyi_real *real) {
-    // Acquire: pairs with the release in pool_finish.
+    // Relaxed: a look that is cheap in every round. Acquire: pairs with the push in pool_finish.
+    if (!atomic_load_explicit(&real->finished, memory_order_relaxed)) return false;
     hy_work *newest = atomic_exchange_explicit(&real->finished, NULL, memory_order_acquire);
-    if (!newest) return false;
     hy_work *oldest = NULL;
     while (newest) {
         hy_work *next = hyi_work_next(newest);
@@ -129,8 +150,7 @@ bool hyi_real_work_deliver(hyi_real *real) {
     }
     while (oldest) {
         hy_work *next = hyi_work_next(oldest);
-        HY_ASSERT(real->pool.in_flight > 0);
-        if (--real->pool.in_flight == 0) uv_unref((uv_handle_t *)&real->wake);
+        pool_came_back(real, oldest);
         oldest->done(oldest);
         oldest = next;
     }

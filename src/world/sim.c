@@ -37,7 +37,6 @@ static void sim_note(hy_world *world, const char *what, uint64_t subject, uint64
 static void sim_post(hy_world *world, hy_post *post);
 static hy_err sim_timer_at(hy_world *world, hy_timer *timer, hy_ns due);
 static void sim_timer_stop(hy_world *world, hy_timer *timer);
-static hy_err sim_work(hy_world *world, hy_work *work);
 
 static const hyi_door sim_door = {
     .is_real = false,
@@ -53,7 +52,8 @@ static const hyi_door sim_door = {
     .post = sim_post,
     .timer_at = sim_timer_at,
     .timer_stop = sim_timer_stop,
-    .work = sim_work,
+    .work = hyi_sim_work,
+    .unwork = hyi_sim_unwork,
     .file_open = hyi_sim_file_open,
     .file_close = hyi_sim_file_close,
     .file_read = hyi_sim_file_read,
@@ -263,7 +263,16 @@ void hyi_sim_after(hyi_sim *sim, hy_ns delay, void (*fire)(hyi_sim *sim, void *s
     due_up(sim, sim->due_count++, item);
 }
 
-// ---- posts, timers, work ------------------------------------------------------------------------
+void hyi_sim_forget(hyi_sim *sim, const void *self) {
+    for (uint32_t place = 0; place < sim->due_count; place++) {
+        if (sim->due[place].self != self) continue;
+        due_take(sim, place);
+        return;
+    }
+    HY_ASSERT(false); // it was in the heap
+}
+
+// ---- posts, timers -----------------------------------------------------------------------------
 
 static void sim_post(hy_world *world, hy_post *post) {
     hyi_sim *sim = hyi_sim_of(world);
@@ -309,36 +318,6 @@ static void sim_fire_timer(hyi_sim *sim) {
     hyi_timers_stop(&sim->timers, timer);
     hyi_sim_note(sim, "timer", timer->order_, (uint64_t)timer->due);
     timer->done(timer);
-}
-
-static void sim_fire_work_done(hyi_sim *sim, void *self) {
-    hy_work *work = (hy_work *)self;
-    sim->works--;
-    hyi_sim_unpromise(sim, 1);
-    hyi_sim_note(sim, "work done", (uint64_t)(uintptr_t)work->private_[0], 0);
-    work->done(work);
-}
-
-static void sim_fire_work(hyi_sim *sim, void *self) {
-    hy_work *work = (hy_work *)self;
-    hyi_sim_note(sim, "work run", (uint64_t)(uintptr_t)work->private_[0], 0);
-    uint64_t restarts = sim->disk.generation;
-    work->run(work);
-    HY_ASSERT(restarts == sim->disk.generation); // hy_sim_restart is called from outside
-    hyi_sim_after(sim, hyi_sim_delay(sim, HYI_DICE_WORK), sim_fire_work_done, work);
-}
-
-static hy_err sim_work(hy_world *world, hy_work *work) {
-    hyi_sim *sim = hyi_sim_of(world);
-    if (sim->works >= HYI_WORK_QUEUE_MAX) return HY_LIMIT;
-    hy_err err = hyi_sim_promise(sim, 1);
-    if (err) return err;
-    sim->works++;
-    work->private_[0] = (void *)(uintptr_t)sim->next_order; // its number in the log
-    hy_ns delay = hyi_sim_delay(sim, HYI_DICE_WORK);
-    hyi_sim_note(sim, "work", sim->next_order, (uint64_t)delay);
-    hyi_sim_after(sim, delay, sim_fire_work, work);
-    return HY_OK;
 }
 
 // ---- running ------------------------------------------------------------------------------------
@@ -408,9 +387,8 @@ void hy_sim_restart(hy_world *world) {
     hyi_sim *sim = hyi_sim_of(world);
     sim->first_post = sim->last_post = NULL;
     sim->timers.count = 0;
-    hyi_sim_unpromise(sim, sim->works);
-    sim->works = 0;
     sim->due_count = 0;
+    hyi_sim_work_restart(sim);
     atomic_store(&sim->stop_asked, false);
     hyi_sim_net_restart(sim);
     hyi_sim_disk_restart(sim);
@@ -456,6 +434,7 @@ hy_err hy_sim_open(const hy_sim_options *given, hy_world **out_world) {
     sim->log_next = 1;
     sim->net.next_port = 49152;
     hyi_timers_init(&sim->timers, options.mem);
+    hyi_works_init(&sim->works, options.work_at_once, 0);
     sim->log =
         (hy_sim_event *)hy_mem_alloc(options.mem, options.event_log_max * sizeof(hy_sim_event));
     if (!sim->log) {
@@ -470,7 +449,8 @@ hy_err hy_sim_open(const hy_sim_options *given, hy_world **out_world) {
 // What was promised a call gets it, unless the machine is down.
 static void sim_close(hy_world *world) {
     hyi_sim *sim = hyi_sim_of(world);
-    while ((sim->first_post || sim->works > 0 || sim->net.closing > 0) && sim_step(sim, HY_NEVER)) {
+    while ((sim->first_post || sim->works_out > 0 || sim->net.closing > 0) &&
+           sim_step(sim, HY_NEVER)) {
     }
     hyi_sim_net_free(sim);
     hyi_sim_disk_free(sim);

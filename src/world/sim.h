@@ -9,6 +9,7 @@
 
 #include "world/door.h"
 #include "world/timers.h"
+#include "world/works.h"
 
 #include <stdatomic.h>
 
@@ -25,6 +26,7 @@ typedef enum hyi_sim_dice {
     HYI_DICE_SYNC,     // sync errors
     HYI_DICE_CRASH,    // what a crash leaves behind
     HYI_DICE_CHOOSE,   // hy_world_choose
+    HYI_DICE_UNWORK,   // whether work can still be withdrawn
     HYI_DICE_COUNT
 } hyi_sim_dice;
 
@@ -76,7 +78,8 @@ struct hyi_sim {
     uint32_t due_count, due_capacity;
     uint32_t due_promised; // places that are kept free for those who may not fail later
     uint64_t next_order;
-    uint32_t works; // accepted and not yet done
+    hyi_works works;
+    uint32_t works_out; // accepted and neither done nor withdrawn
     atomic_bool stop_asked;
     hyi_sim_disk disk;
     hyi_sim_net net;
@@ -101,6 +104,12 @@ void hyi_sim_note_bytes(hyi_sim *sim, hy_bytes bytes); // into the digest only
 HY_CHECKED hy_err hyi_sim_promise(hyi_sim *sim, uint32_t count);
 void hyi_sim_unpromise(hyi_sim *sim, uint32_t count);
 void hyi_sim_after(hyi_sim *sim, hy_ns delay, void (*fire)(hyi_sim *sim, void *self), void *self);
+void hyi_sim_forget(hyi_sim *sim, const void *self); // takes its one event out of the heap
+
+// sim_work.c
+hy_err hyi_sim_work(hy_world *world, hy_work *work);
+hy_err hyi_sim_unwork(hy_world *world, hy_work *work);
+void hyi_sim_work_restart(hyi_sim *sim); // the heap is empty already
 
 // sim_disk.c
 void hyi_sim_disk_restart(hyi_sim *sim);

@@ -221,6 +221,51 @@ static hy_err a_program_that_posts_for_ever_still_meets_its_timers(hy_mem *mem) 
     return HY_OK;
 }
 
+// ---- work ---------------------------------------------------------------------------------------
+
+static hy_err withdrawing_started_work_may_come_too_late(hy_mem *mem) {
+    uint32_t withdrawn = 0, late = 0, ran = 0;
+    for (uint64_t seed = 0; seed < 60; seed++) {
+        HY_CLEANUP(close_world) hy_world *world = NULL;
+        CHECK_OK(open_world(mem, seed, &world));
+        program p = { .world = world };
+        job j = { .work = { .run = program_work_run, .done = program_work_done },
+                  .post = { .done = program_on_post },
+                  .program = &p,
+                  .letter = 'w' };
+        CHECK_OK(hy_world_work(world, &j.work));
+        bool turned = seed % 2 == 0 && hy_world_turn(world); // now it has run
+        hy_err err = hy_world_unwork(world, &j.work);
+        hy_world_run(world);
+        CHECK_EQ(p.ran, err == HY_OK ? 0 : 1);
+        CHECK(!turned || err == HY_BUSY);
+        withdrawn += err == HY_OK;
+        late += err == HY_BUSY && !turned;
+        ran += turned;
+    }
+    CHECK(withdrawn > 0);
+    CHECK(late > 0);
+    CHECK(ran > 0);
+    return HY_OK;
+}
+
+static hy_err work_of_before_a_restart_is_withdrawn_already(hy_mem *mem) {
+    HY_CLEANUP(close_world) hy_world *world = NULL;
+    CHECK_OK(open_world(mem, kit_seed(), &world));
+    program p;
+    CHECK_OK(program_start(&p, world));
+    hy_sim_restart(world);
+    for (size_t i = 0; i < JOBS; i++)
+        CHECK_OK(hy_world_unwork(world, &p.jobs[i].work));
+    hy_world_run(world);
+    CHECK_EQ(p.ran, 0);
+    CHECK_OK(hy_world_work(world, &p.jobs[0].work));
+    hy_world_run(world);
+    CHECK_EQ(p.ran, 1);
+    hy_listener_close(p.listener);
+    return HY_OK;
+}
+
 // ---- restart and log ----------------------------------------------------------------------------
 
 static hy_err a_restart_forgets_what_was_pending(hy_mem *mem) {
@@ -403,6 +448,8 @@ static hy_err a_simulated_world_has_no_descriptors(hy_mem *mem) {
 KIT_TESTS(KIT_TEST_ONCE(equal_seeds_give_equal_digests), KIT_TEST(time_passes_only_when_told),
           KIT_TEST(timers_are_late_but_never_early),
           KIT_TEST(a_program_that_posts_for_ever_still_meets_its_timers),
+          KIT_TEST_ONCE(withdrawing_started_work_may_come_too_late),
+          KIT_TEST_ONCE(work_of_before_a_restart_is_withdrawn_already),
           KIT_TEST_ONCE(a_restart_forgets_what_was_pending),
           KIT_TEST(the_log_keeps_the_latest_events), KIT_TEST(choices_and_notes_are_in_the_digest),
           KIT_TEST_ONCE(a_reader_that_does_not_read_holds_up_the_writer),

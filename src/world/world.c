@@ -73,7 +73,12 @@ void hy_timer_stop(hy_world *world, hy_timer *timer) {
 hy_err hy_world_work(hy_world *world, hy_work *work) {
     HY_ASSERT(work->run != NULL);
     HY_ASSERT(work->done != NULL);
+    HY_ASSERT(work->kind < HY_WORK_KINDS);
     return world->door->work(world, work);
+}
+
+hy_err hy_world_unwork(hy_world *world, hy_work *work) {
+    return world->door->unwork(world, work);
 }
 
 hy_err hy_file_open(hy_world *world, const char *path, uint32_t mode, hy_file **out_file,
