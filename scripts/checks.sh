@@ -6,7 +6,7 @@ export CMAKE_BUILD_PARALLEL_LEVEL=${CMAKE_BUILD_PARALLEL_LEVEL:-$(nproc)}
 export CTEST_OUTPUT_ON_FAILURE=1
 
 # Seconds a check may take, where 300 is not right.
-declare -A limit=([tests]=600 [asan]=480 [tsan]=300 [crash]=420 [browser]=180 [release]=400
+declare -A limit=([tests]=600 [asan]=480 [tsan]=300 [crash]=420 [browser]=360 [release]=400
     [fuzz]=$((300 + 20 * ${HY_FUZZ_SECONDS:-5})))
 
 nothing_to_run=77 # a check that returns this counts neither way
@@ -36,11 +36,23 @@ tests_counted() {
         awk '{ failed += $1; passed += $2 - $1 } END { if (NR) print passed, failed }'
 }
 
-# What a reader needs of a failed log: the end, and before it the lines that say error or FAIL.
+# What a reader needs of a failed log: the end, and before it the lines that say error or FAIL. Of a
+# log of node's tests: each failed test's place, name and message, however long the others' are.
 failure_shown() {
     grep -nE 'error:|FAILED|\*\*\*Failed|: panic:|ERROR: ' "$1" | head -20
     echo "..."
-    tail -40 "$1"
+    node_failures "$1" || tail -40 "$1"
+}
+
+# Node ends with a section "failing tests", in which each begins with "test at FILE:LINE". Of a long
+# one, which lists all that the browser tried, the places in our files remain. False when there is no
+# such section.
+node_failures() {
+    sed 's/\x1b\[[0-9;]*m//g' "$1" | awk '
+        /^✖ failing tests:/ { found = 1 }
+        /^test at / { lines = 0 }
+        found && (lines++ < 20 || /^ +at .*\.mjs:/)
+        END { exit !found }'
 }
 
 # ---- what `make test` runs -------------------------------------------------------------------
