@@ -261,6 +261,12 @@ HY_CHECKED hy_err hyi_scope_init(hy_scope *scope, hy_root *root, hy_scope *paren
 hy_err hyi_scope_finish(hy_scope *scope, bool cancel);
 void hyi_scope_leave(hy_scope *scope);
 bool hyi_scope_is_below(const hy_scope *scope, const hy_scope *above); // or the same
+// The way through the subtree of `top` in order of opening: what comes after `at`, and whether what
+// is below `at` comes first. NULL: that was all.
+hy_scope *hyi_scope_next(const hy_scope *top, hy_scope *at, bool deeper);
+// A cancellation from above has come to a shield. False: no memory for its timer, so it holds
+// nothing off.
+bool hyi_scope_hold_off(hy_scope *scope, hy_err why);
 bool hyi_scope_idle(const hy_scope *scope); // no task, no child scope but services'
 void hyi_scope_child_gone(hy_scope *scope); // wakes joiners when idle; stop.c goes on
 void hyi_scope_hold(hy_scope *scope, hy_verdict verdict, hy_err err); // carries out a verdict
@@ -329,6 +335,10 @@ HY_CHECKED hy_err hyi_context_open(hy_scope *scope, hyi_table *from,
 void hyi_context_close(hy_scope *scope); // what was provided has been dropped as owned
 // When the sender's deadline is; HY_NEVER: it has none, or `baggage` is NULL.
 hy_ns hyi_baggage_deadline(const hy_baggage *baggage, hy_ns now);
+
+// ---- root.c -----------------------------------------------------------------------------------
+
+void hyi_root_body_ended(hy_task *task); // the fiber of the root's body: the one without an owner
 
 // ---- io.c: descriptors ------------------------------------------------------------------------
 
