@@ -178,12 +178,18 @@ HY_API void hy_listener_close(hy_listener *listener);
 HY_API HY_CHECKED hy_err hy_connect(hy_world *world, const char *host, uint16_t port,
                                     void (*connected)(void *self, hy_err err, hy_stream *stream),
                                     void *self, hy_why *why);
+// Gives up what was asked with this `self`, if that is still under way: `connected` then comes soon,
+// with HY_CANCELLED.
+HY_API void hy_connect_cancel(hy_world *world, void *self);
 HY_API void hy_stream_start(hy_stream *stream, const hy_stream_events *events, void *self);
 HY_API HY_CHECKED hy_err hy_stream_write(hy_stream *stream,
                                          hy_bytes bytes); // copies; HY_LIMIT over 16 MiB queued
+HY_API bool hy_stream_has_drained(const hy_stream *stream); // everything written has left
+// No `read` while paused; what arrives then waits, and in the end holds up the other side.
+HY_API void hy_stream_pause(hy_stream *stream, bool paused);
 HY_API void hy_stream_close(hy_stream *stream);           // once; what has not drained may be lost
 
-// ---- descriptors and signals (real world only; a simulated one refuses with HY_UNSUPPORTED) ---
+// ---- descriptors (real world only; a simulated one refuses with HY_UNSUPPORTED) ---------------
 
 // Calls `ready` while `fd` is readable (1) or writable (2), as asked for: for libraries that own
 // their sockets (libcurl, libwebsockets), and for fibers. A watch stays registered: asking for what
@@ -198,10 +204,37 @@ HY_API HY_CHECKED hy_err hy_watch_set(hy_watch *watch, uint32_t events); // 0: p
 HY_API void hy_watch_close(hy_watch *watch);
 HY_API void *hy_world_loop(hy_world *world); // the uv_loop_t, for `net` alone; NULL when simulated
 
+// ---- signals and the process ------------------------------------------------------------------
+
+// Calls `raised` on the world's thread after the signal came; once for several that come together.
+// HY_UNSUPPORTED: nobody can catch that one. Simulated: hy_sim_raise.
 typedef struct hy_signal hy_signal;
 HY_API HY_CHECKED hy_err hy_signal_open(hy_world *world, int number, void (*raised)(void *self),
                                         void *self, hy_signal **out_signal);
 HY_API void hy_signal_close(hy_signal *signal);
+
+// Limits of the whole process, set within what the system allows it; 0: as it is. Above that
+// nothing is set: HY_LIMIT, and `why` says which limit to raise. Simulated: HY_UNSUPPORTED.
+typedef struct hy_process_limits {
+    size_t size;
+    uint64_t memory_bytes_max; // of addresses, not of what is resident; stacks and files count
+    uint64_t files_max;        // open descriptors
+} hy_process_limits;
+HY_API HY_CHECKED hy_err hy_world_limit_process(hy_world *world, const hy_process_limits *limits,
+                                                hy_why *why);
+
+typedef struct hy_process_facts {
+    uint64_t resident_bytes, resident_bytes_peak;
+    hy_ns cpu; // of all threads, since the start
+    uint32_t files_open;
+} hy_process_facts;
+// Some 20 us: it reads /proc. What cannot be known, and everything in a simulated world, is 0.
+HY_API HY_ANY_THREAD void hy_world_process(hy_world *world, hy_process_facts *out_facts);
+
+// Tells the service manager, as sd_notify(3) does: "READY=1", "STOPPING=1", "STATUS=...". Does not
+// wait. HY_MISSING: $NOTIFY_SOCKET is not set, so nobody wants to know; HY_MALFORMED: it is neither
+// a path nor an @name; HY_NOT_FOUND, HY_BUSY, HY_TOO_LARGE (past 1,023 bytes), HY_IO.
+HY_API HY_CHECKED hy_err hy_world_notify(hy_world *world, const char *text);
 
 // ---- what a simulated world can be told to do -------------------------------------------------
 
@@ -236,6 +269,11 @@ HY_API void hy_sim_flip_bit(hy_world *world, const char *path, uint64_t bit); //
 // Lets virtual time pass, running what falls due.
 HY_API void hy_sim_advance(hy_world *world, hy_ns duration);
 HY_API void hy_sim_step_wall(hy_world *world, hy_ns by); // the wall clock jumps
+// The signal arrives after a seeded delay at each hy_signal that is open for it now; nobody else is
+// hurt. Raised again before that, it arrives once.
+HY_API void hy_sim_raise(hy_world *world, int number);
+// What hy_world_notify was last given since the last restart, or "". Borrowed until the next one.
+HY_API const char *hy_sim_notified(const hy_world *world);
 // FNV-1a of everything the world was asked and answered: equal seeds and programs give equal
 // digests.
 HY_API uint64_t hy_sim_digest(const hy_world *world);

@@ -2,14 +2,15 @@
 // Threads: as in hypha/world.h.
 //
 // The public functions (world.c) check the caller and go through this table; real.c and sim.c each
-// fill one. A world, a file, a stream and a listener all begin with the struct declared here, so
-// the public function finds the table without knowing the maker. Nobody outside this room includes
-// this file.
+// fill one. A world, a file, a stream, a listener and a signal all begin with the struct declared
+// here, so the public function finds the table without knowing the maker. Nobody outside this room
+// includes this file.
 #ifndef HYI_WORLD_DOOR_H
 #define HYI_WORLD_DOOR_H
 
 #include <hypha/world.h>
 
+#define HYI_NOTIFY_MAX 1023u
 #define HYI_STREAM_QUEUE_MAX ((size_t)16 << 20)
 
 typedef void (*hyi_accepted)(void *self, hy_stream *stream);
@@ -67,9 +68,17 @@ typedef struct hyi_door {
     uint16_t (*listener_port)(const hy_listener *listener);
     void (*listener_close)(hy_listener *listener);
     hy_err (*connect)(hy_world *world, const hyi_connect_args *args, hy_why *why);
+    void (*connect_cancel)(hy_world *world, void *self);
     void (*stream_start)(hy_stream *stream, const hy_stream_events *events, void *self);
     hy_err (*stream_write)(hy_stream *stream, hy_bytes bytes);
+    bool (*stream_has_drained)(const hy_stream *stream);
+    void (*stream_pause)(hy_stream *stream, bool paused);
     void (*stream_close)(hy_stream *stream);
+
+    hy_err (*signal_open)(hy_world *world, int number, void (*raised)(void *self), void *self,
+                          hy_signal **out_signal);
+    void (*signal_close)(hy_signal *signal);
+    hy_err (*notify)(hy_world *world, const char *text);
 } hyi_door;
 
 // Each maker's own struct begins with one of these.
@@ -87,6 +96,10 @@ struct hy_stream {
 };
 
 struct hy_listener {
+    hy_world *world;
+};
+
+struct hy_signal {
     hy_world *world;
 };
 

@@ -43,9 +43,15 @@ static const hyi_door real_door = {
     .listener_port = hyi_real_listener_port,
     .listener_close = hyi_real_listener_close,
     .connect = hyi_real_connect,
+    .connect_cancel = hyi_real_connect_cancel,
     .stream_start = hyi_real_stream_start,
     .stream_write = hyi_real_stream_write,
+    .stream_has_drained = hyi_real_stream_has_drained,
+    .stream_pause = hyi_real_stream_pause,
     .stream_close = hyi_real_stream_close,
+    .signal_open = hyi_real_signal_open,
+    .signal_close = hyi_real_signal_close,
+    .notify = hyi_real_notify,
 };
 
 bool hyi_real_may_call(const hyi_real *real) {

@@ -62,6 +62,7 @@ typedef struct hyi_real {
     atomic_uintptr_t owner; // pthread_self() of the thread inside run or turn; 0: nobody
     atomic_uint files;      // open; any thread opens and closes them
     hyi_real_pool pool;
+    struct real_stream *connecting; // real_stream.c
     uint8_t read_buffer[HYI_REAL_READ_BUFFER]; // lent to one read at a time
 } hyi_real;
 
@@ -133,8 +134,19 @@ hy_err hyi_real_listen(hy_world *world, const hyi_listen_args *args, hy_listener
 uint16_t hyi_real_listener_port(const hy_listener *listener);
 void hyi_real_listener_close(hy_listener *listener);
 hy_err hyi_real_connect(hy_world *world, const hyi_connect_args *args, hy_why *why);
+void hyi_real_connect_cancel(hy_world *world, void *self);
 void hyi_real_stream_start(hy_stream *stream, const hy_stream_events *events, void *self);
 hy_err hyi_real_stream_write(hy_stream *stream, hy_bytes bytes);
+bool hyi_real_stream_has_drained(const hy_stream *stream);
+void hyi_real_stream_pause(hy_stream *stream, bool paused);
 void hyi_real_stream_close(hy_stream *stream);
+
+// real_watch.c
+hy_err hyi_real_signal_open(hy_world *world, int number, void (*raised)(void *self), void *self,
+                            hy_signal **out_signal);
+void hyi_real_signal_close(hy_signal *signal);
+
+// real_process.c
+hy_err hyi_real_notify(hy_world *world, const char *text);
 
 #endif

@@ -28,7 +28,11 @@ typedef struct real_stream {
     uv_connect_t connecting;
     hyi_connected connected;
     void *connected_self;
+    struct real_stream *next_connecting, **connecting_link; // NULL: is not in the world's list
+    bool cancelled;                                         // hy_connect_cancel
     bool drained_posted;
+    bool paused;
+    bool ended;   // the end was read
     bool failed;  // an error was told
     bool closing; // hy_stream_close was called
     bool gone;    // `closed` was called; only the posted `drained` keeps the record
@@ -163,6 +167,7 @@ static void stream_on_read(uv_stream_t *handle, ssize_t got, const uv_buf_t *buf
         hy_bytes bytes = { (const uint8_t *)buffer->base, (size_t)got };
         stream->events->read(stream->self, &stream->base, HY_OK, bytes);
     } else if (got == UV_EOF) {
+        stream->ended = true;
         uv_read_stop(handle);
         stream->events->read(stream->self, &stream->base, HY_OK, (hy_bytes){ 0 });
     } else {
@@ -179,6 +184,23 @@ void hyi_real_stream_start(hy_stream *base, const hy_stream_events *events, void
     uv_tcp_nodelay(&stream->tcp, 1); // we write whole messages; waiting for more only delays
     int failed = uv_read_start((uv_stream_t *)&stream->tcp, stream_on_alloc, stream_on_read);
     HY_ASSERT(failed == 0);
+}
+
+void hyi_real_stream_pause(hy_stream *base, bool paused) {
+    real_stream *stream = (real_stream *)base;
+    HY_ASSERT(stream->events); // started
+    if (stream->paused == paused) return;
+    stream->paused = paused;
+    if (stream->closing || stream->failed || stream->ended) return;
+    uv_stream_t *handle = (uv_stream_t *)&stream->tcp;
+    int failed =
+        paused ? uv_read_stop(handle) : uv_read_start(handle, stream_on_alloc, stream_on_read);
+    HY_ASSERT(failed == 0);
+}
+
+bool hyi_real_stream_has_drained(const hy_stream *base) {
+    const real_stream *stream = (const real_stream *)base;
+    return uv_stream_get_write_queue_size((const uv_stream_t *)&stream->tcp) == 0;
 }
 
 static void stream_tell_drained(real_stream *stream) {
@@ -349,16 +371,41 @@ void hyi_real_listener_close(hy_listener *base) {
 
 // ---- connecting ---------------------------------------------------------------------------------
 
+static void stream_leave_connecting(real_stream *stream) {
+    *stream->connecting_link = stream->next_connecting;
+    if (stream->next_connecting) stream->next_connecting->connecting_link = stream->connecting_link;
+    stream->connecting_link = NULL;
+}
+
+static void stream_enter_connecting(real_stream *stream) {
+    real_stream **first = &stream_world(stream)->connecting;
+    stream->next_connecting = *first;
+    stream->connecting_link = first;
+    if (*first) (*first)->connecting_link = &stream->next_connecting;
+    *first = stream;
+}
+
 static void stream_on_connected(uv_connect_t *request, int status) {
     real_stream *stream = STREAM_OF(request, connecting);
+    stream_leave_connecting(stream);
     hyi_connected connected = stream->connected;
     void *self = stream->connected_self;
     if (status == 0) {
         connected(self, HY_OK, &stream->base);
         return;
     }
+    if (!stream->cancelled) hyi_real_stream_close(&stream->base);
+    connected(self, stream->cancelled ? HY_CANCELLED : stream_err(status), NULL);
+}
+
+// libuv tells a connect that its socket was closed, when the close is carried out.
+void hyi_real_connect_cancel(hy_world *world, void *self) {
+    real_stream *stream = hyi_real_of(world)->connecting;
+    while (stream && (stream->connected_self != self || stream->cancelled))
+        stream = stream->next_connecting;
+    if (!stream) return;
+    stream->cancelled = true;
     hyi_real_stream_close(&stream->base);
-    connected(self, stream_err(status), NULL);
 }
 
 hy_err hyi_real_connect(hy_world *world, const hyi_connect_args *args, hy_why *why) {
@@ -370,7 +417,10 @@ hy_err hyi_real_connect(hy_world *world, const hyi_connect_args *args, hy_why *w
     stream->connected_self = args->self;
     int failed = uv_tcp_connect(&stream->connecting, &stream->tcp,
                                 (const struct sockaddr *)&address, stream_on_connected);
-    if (!failed) return HY_OK;
+    if (!failed) {
+        stream_enter_connecting(stream);
+        return HY_OK;
+    }
     hyi_real_stream_close(&stream->base);
     return stream_why(why, args->host, args->port, failed);
 }

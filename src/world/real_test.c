@@ -1,4 +1,4 @@
-// real_test.c - what only the real world has: threads, descriptors, signals.
+// real_test.c - what only the real world has: threads, descriptors, a process.
 //
 // No test sleeps and none looks at a clock: threads are held up by a lock and let go, and a test
 // ends when the loop has nothing left to do. So a slow machine makes these tests slow, never wrong.
@@ -7,10 +7,14 @@
 #include "world/real.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 static void close_world(hy_world **world) {
@@ -237,23 +241,211 @@ static hy_err a_watch_tells_what_was_asked_for(hy_mem *mem) {
     return HY_OK;
 }
 
-static void on_raised(void *self) {
-    hy_world_stop((hy_world *)self);
+typedef struct spinner {
+    hy_post post;
+    hy_world *world;
+    watched *w;
+} spinner;
+
+static void on_spin(hy_post *post) {
+    spinner *self = (spinner *)post;
+    if (self->w->readable == 0) hy_world_post(self->world, post);
 }
 
-static void close_signal(hy_signal **signal) {
-    hy_signal_close(*signal);
-}
-
-static hy_err a_signal_is_a_call(hy_mem *mem) {
+static hy_err a_post_that_repeats_starves_no_descriptor(hy_mem *mem) {
     HY_CLEANUP(close_world) hy_world *world = NULL;
     CHECK_OK(hy_world_open(HY_OPTIONS(hy_world, .mem = mem), &world));
-    HY_CLEANUP(close_signal) hy_signal *handle = NULL;
-    CHECK_OK(hy_signal_open(world, SIGUSR1, on_raised, world, &handle));
-    raise(SIGUSR1);
+    HY_CLEANUP(close_watched) watched w = { 0 };
+    CHECK_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, w.ends), 0);
+    CHECK_OK(hy_watch_open(world, w.ends[0], on_ready, &w, &w.watch));
+    CHECK_OK(hy_watch_set(w.watch, 1));
+    CHECK_EQ(write(w.ends[1], "x", 1), 1);
+    spinner s = { { .done = on_spin }, world, &w };
+    hy_world_post(world, &s.post);
     hy_world_run(world);
-    hy_signal *none = NULL;
-    CHECK_ERR(hy_signal_open(world, SIGKILL, on_raised, world, &none), HY_UNSUPPORTED);
+    CHECK_EQ(w.readable, 1);
+    return HY_OK;
+}
+
+static void on_ready_often(void *self, uint32_t events) {
+    watched *w = (watched *)self;
+    char byte;
+    CHECK_EQ(events, 1);
+    CHECK_EQ(read(w->ends[0], &byte, 1), 1);
+    CHECK_EQ(hy_watch_set(w->watch, 1), HY_OK); // as it is
+    if (++w->readable == 3) CHECK_EQ(hy_watch_set(w->watch, 0), HY_OK);
+}
+
+static hy_err a_watch_stays_until_it_is_paused(hy_mem *mem) {
+    HY_CLEANUP(close_world) hy_world *world = NULL;
+    CHECK_OK(hy_world_open(HY_OPTIONS(hy_world, .mem = mem), &world));
+    HY_CLEANUP(close_watched) watched w = { 0 };
+    CHECK_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, w.ends), 0);
+    CHECK_OK(hy_watch_open(world, w.ends[0], on_ready_often, &w, &w.watch));
+    CHECK_OK(hy_watch_set(w.watch, 1));
+    CHECK_EQ(write(w.ends[1], "abcd", 4), 4);
+    hy_world_run(world);
+    CHECK_EQ(w.readable, 3); // the fourth byte is ready, and nobody asks for it
+    return HY_OK;
+}
+
+// ---- timers without a timerfd -------------------------------------------------------------------
+
+typedef struct tick {
+    hy_timer timer;
+    hy_world *world;
+    uint32_t *next;
+    uint32_t number;
+} tick;
+
+static void on_tick(hy_timer *timer) {
+    tick *self = (tick *)timer;
+    CHECK(hy_world_now(self->world) >= timer->due);
+    CHECK_EQ(self->number, (*self->next)++);
+}
+
+static uint32_t files_open(hy_world *world) {
+    hy_process_facts facts;
+    hy_world_process(world, &facts);
+    return facts.files_open;
+}
+
+// Opens a world with one descriptor less than it takes: the last one is for the alarm.
+static hy_err open_without_alarm(hy_world **out_world) {
+    hy_world *probe = NULL;
+    CHECK_OK(hy_world_open(NULL, &probe));
+    uint32_t count = files_open(probe);
+    hy_world *second = NULL; // the first one of a process takes some for good
+    CHECK_OK(hy_world_open(NULL, &second));
+    count = files_open(second) - count;
+    close_world(&second);
+    int fds[16];
+    CHECK(count <= 16);
+    for (uint32_t i = 0; i < count; i++)
+        fds[i] = dup(0);
+    struct rlimit before, now;
+    CHECK_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
+    now = before;
+    now.rlim_cur = (rlim_t)fds[count - 1];
+    for (uint32_t i = 0; i < count; i++)
+        close(fds[i]);
+    CHECK_EQ(setrlimit(RLIMIT_NOFILE, &now), 0);
+    hy_err err = hy_world_open(NULL, out_world);
+    CHECK_EQ(setrlimit(RLIMIT_NOFILE, &before), 0);
+    close_world(&probe);
+    return err;
+}
+
+static hy_err timers_do_without_a_timerfd(hy_mem *mem) {
+    (void)mem;
+    HY_CLEANUP(close_world) hy_world *world = NULL;
+    CHECK_OK(open_without_alarm(&world));
+    CHECK_EQ(hyi_real_of(world)->alarm.fd, -1);
+    uint32_t next = 0;
+    hy_ns now = hy_world_now(world);
+    tick ticks[4];
+    for (uint32_t i = 0; i < 4; i++) {
+        ticks[i] = (tick){ { .done = on_tick }, world, &next, i };
+        CHECK_OK(hy_timer_at(world, &ticks[i].timer, now + HY_US(700) * (i + 1)));
+    }
+    hy_timer never = { .done = on_closing_time };
+    CHECK_OK(hy_timer_at(world, &never, HY_NEVER));
+    while (next < 4) {
+        hy_world_turn(world);
+    }
+    hy_timer_stop(world, &never);
+    ticks[0].number = 4;
+    CHECK_OK(hy_timer_at(world, &ticks[0].timer, hy_world_now(world) + HY_MS(1)));
+    hy_world_run(world); // kept alive by the timer, asleep until it is due
+    CHECK_EQ(next, 5);
+    return HY_OK;
+}
+
+// ---- the process --------------------------------------------------------------------------------
+
+static hy_err a_limit_beyond_the_hard_one_is_refused(hy_mem *mem) {
+    HY_CLEANUP(close_world) hy_world *world = NULL;
+    CHECK_OK(hy_world_open(HY_OPTIONS(hy_world, .mem = mem), &world));
+    struct rlimit before, now;
+    CHECK_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
+    hy_process_limits limits = { .size = sizeof limits, .files_max = before.rlim_max + 1 };
+    hy_why why = { 0 };
+    CHECK_ERR(hy_world_limit_process(world, &limits, &why), HY_LIMIT);
+    CHECK_TEXT(hy_bytes_of(why.place), "files_max");
+    CHECK(strstr(why.text, "LimitNOFILE= in the service's unit) or ask for less") != NULL);
+    limits.files_max = before.rlim_cur - 1;
+    CHECK_OK(hy_world_limit_process(world, &limits, &why));
+    CHECK_EQ(getrlimit(RLIMIT_NOFILE, &now), 0);
+    CHECK_EQ(now.rlim_cur, before.rlim_cur - 1);
+    CHECK_EQ(now.rlim_max, before.rlim_max);
+    CHECK_EQ(setrlimit(RLIMIT_NOFILE, &before), 0);
+    return HY_OK;
+}
+
+static hy_err facts_of_the_process_are_counted(hy_mem *mem) {
+    HY_CLEANUP(close_world) hy_world *world = NULL;
+    CHECK_OK(hy_world_open(HY_OPTIONS(hy_world, .mem = mem), &world));
+    hy_process_facts before, after;
+    hy_world_process(world, &before);
+    int fd = dup(0);
+    hy_world_process(world, &after);
+    close(fd);
+    CHECK_EQ(after.files_open, before.files_open + 1);
+    CHECK(before.resident_bytes > 4096);
+    CHECK(before.resident_bytes_peak > 4096);
+    CHECK(before.cpu > 0);
+    CHECK(after.cpu >= before.cpu);
+    return HY_OK;
+}
+
+// ---- the service manager ------------------------------------------------------------------------
+
+typedef struct manager {
+    int fd;
+    char name[64];
+} manager;
+
+static void close_manager(manager *m) {
+    close(m->fd);
+    if (m->name[0] == '/') unlink(m->name);
+    unsetenv("NOTIFY_SOCKET");
+}
+
+static void open_manager(manager *m, bool in_folder) {
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
+    snprintf(m->name, sizeof m->name, "%s.%d",
+             in_folder ? P_tmpdir "/hypha_notify" : "@hypha_notify", (int)getpid());
+    size_t len = strlen(m->name);
+    memcpy(address.sun_path, m->name, len);
+    if (!in_folder) address.sun_path[0] = 0;
+    m->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+    socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len + in_folder);
+    CHECK_EQ(bind(m->fd, (struct sockaddr *)&address, size), 0);
+    setenv("NOTIFY_SOCKET", m->name, 1);
+}
+
+static hy_err the_service_manager_is_told(hy_mem *mem) {
+    HY_CLEANUP(close_world) hy_world *world = NULL;
+    CHECK_OK(hy_world_open(HY_OPTIONS(hy_world, .mem = mem), &world));
+    unsetenv("NOTIFY_SOCKET");
+    CHECK_ERR(hy_world_notify(world, "READY=1"), HY_MISSING);
+    for (int in_folder = 0; in_folder < 2; in_folder++) {
+        HY_CLEANUP(close_manager) manager m = { 0 };
+        open_manager(&m, in_folder == 1);
+        CHECK_OK(hy_world_notify(world, "READY=1"));
+        char text[64] = "";
+        CHECK_EQ(recv(m.fd, text, sizeof text, 0), 7);
+        CHECK_TEXT(hy_bytes_of(text), "READY=1");
+        hy_err err = HY_OK;
+        for (uint32_t i = 0; i < 100000 && !err; i++)
+            err = hy_world_notify(world, "STATUS=nobody reads this");
+        CHECK_EQ(err, HY_BUSY); // full, and we did not wait
+    }
+    setenv("NOTIFY_SOCKET", "/no/such/socket", 1);
+    CHECK_ERR(hy_world_notify(world, "READY=1"), HY_NOT_FOUND);
+    setenv("NOTIFY_SOCKET", "vsock:2:1234", 1);
+    CHECK_ERR(hy_world_notify(world, "READY=1"), HY_MALFORMED);
+    unsetenv("NOTIFY_SOCKET");
     return HY_OK;
 }
 
@@ -265,7 +457,7 @@ static void close_with_a_listener(void *arg) {
     (void)arg;
     if (hy_world_open(NULL, &world) != HY_OK) return;
     if (hy_listen(world, "127.0.0.1", 0, 1,
-                  (void (*)(void *, hy_stream *))(void (*)(void))on_raised, NULL, &listener,
+                  (void (*)(void *, hy_stream *))(void (*)(void))on_closing_time, NULL, &listener,
                   NULL) != HY_OK) {
         return;
     }
@@ -282,5 +474,9 @@ static hy_err closing_with_open_things_is_a_mistake(hy_mem *mem) {
 KIT_TESTS(KIT_TEST_ONCE(posts_of_other_threads_arrive_in_order),
           KIT_TEST_ONCE(another_thread_may_stop_the_run), KIT_TEST_ONCE(a_full_queue_refuses_work),
           KIT_TEST_ONCE(closing_waits_for_work), KIT_TEST_ONCE(slow_names_hold_up_no_disk),
-          KIT_TEST(a_watch_tells_what_was_asked_for), KIT_TEST(a_signal_is_a_call),
+          KIT_TEST(a_watch_tells_what_was_asked_for),
+          KIT_TEST(a_post_that_repeats_starves_no_descriptor),
+          KIT_TEST(a_watch_stays_until_it_is_paused), KIT_TEST_ONCE(timers_do_without_a_timerfd),
+          KIT_TEST(a_limit_beyond_the_hard_one_is_refused),
+          KIT_TEST(facts_of_the_process_are_counted), KIT_TEST_ONCE(the_service_manager_is_told),
           KIT_TEST_ONCE(closing_with_open_things_is_a_mistake))

@@ -13,12 +13,12 @@ struct hy_watch {
     void *self;
 };
 
-struct hy_signal {
-    hyi_real *real;
+typedef struct hyi_real_signal {
+    hy_signal base;
     uv_signal_t handle;
     void (*raised)(void *self);
     void *self;
-};
+} hyi_real_signal;
 
 static hy_err watch_err(int status) {
     switch (status) {
@@ -92,22 +92,21 @@ void hy_watch_close(hy_watch *watch) {
 
 static void signal_on_raised(uv_signal_t *handle, int number) {
     (void)number;
-    hy_signal *signal = (hy_signal *)handle->data;
+    hyi_real_signal *signal = (hyi_real_signal *)handle->data;
     signal->raised(signal->self);
 }
 
 static void signal_on_closed(uv_handle_t *handle) {
-    hy_signal *signal = (hy_signal *)handle->data;
-    hy_mem_free(signal->real->base.mem, signal, sizeof *signal);
+    hyi_real_signal *signal = (hyi_real_signal *)handle->data;
+    hy_mem_free(signal->base.world->mem, signal, sizeof *signal);
 }
 
-hy_err hy_signal_open(hy_world *world, int number, void (*raised)(void *self), void *self,
-                      hy_signal **out_signal) {
-    if (!world->door->is_real) return HY_UNSUPPORTED;
+hy_err hyi_real_signal_open(hy_world *world, int number, void (*raised)(void *self), void *self,
+                            hy_signal **out_signal) {
     hyi_real *real = hyi_real_of(world);
-    hy_signal *signal = (hy_signal *)hy_mem_alloc_zero(world->mem, sizeof *signal);
+    hyi_real_signal *signal = (hyi_real_signal *)hy_mem_alloc_zero(world->mem, sizeof *signal);
     if (!signal) return HY_NOMEM;
-    *signal = (hy_signal){ .real = real, .raised = raised, .self = self };
+    *signal = (hyi_real_signal){ .base.world = world, .raised = raised, .self = self };
     int failed = uv_signal_init(&real->loop, &signal->handle);
     if (failed) {
         hy_mem_free(world->mem, signal, sizeof *signal);
@@ -117,15 +116,15 @@ hy_err hy_signal_open(hy_world *world, int number, void (*raised)(void *self), v
     real->handles++;
     failed = uv_signal_start(&signal->handle, signal_on_raised, number);
     if (failed) {
-        hy_signal_close(signal);
+        hyi_real_signal_close(&signal->base);
         return watch_err(failed);
     }
-    *out_signal = signal;
+    *out_signal = &signal->base;
     return HY_OK;
 }
 
-void hy_signal_close(hy_signal *signal) {
-    if (!signal) return;
-    signal->real->handles--;
+void hyi_real_signal_close(hy_signal *base) {
+    hyi_real_signal *signal = (hyi_real_signal *)base;
+    hyi_real_of(base->world)->handles--;
     uv_close((uv_handle_t *)&signal->handle, signal_on_closed);
 }

@@ -69,9 +69,15 @@ static const hyi_door sim_door = {
     .listener_port = hyi_sim_listener_port,
     .listener_close = hyi_sim_listener_close,
     .connect = hyi_sim_connect,
+    .connect_cancel = hyi_sim_connect_cancel,
     .stream_start = hyi_sim_stream_start,
     .stream_write = hyi_sim_stream_write,
+    .stream_has_drained = hyi_sim_stream_has_drained,
+    .stream_pause = hyi_sim_stream_pause,
     .stream_close = hyi_sim_stream_close,
+    .signal_open = hyi_sim_signal_open,
+    .signal_close = hyi_sim_signal_close,
+    .notify = hyi_sim_notify,
 };
 
 // ---- dice, digest and log -----------------------------------------------------------------------
@@ -390,6 +396,7 @@ void hy_sim_restart(hy_world *world) {
     sim->due_count = 0;
     hyi_sim_work_restart(sim);
     atomic_store(&sim->stop_asked, false);
+    hyi_sim_signals_restart(sim);
     hyi_sim_net_restart(sim);
     hyi_sim_disk_restart(sim);
     sim->now = sim_add(sim->now, HY_SECONDS(1) + (hy_ns)hyi_sim_below(sim, HYI_DICE_CRASH, 1000));
@@ -452,6 +459,7 @@ static void sim_close(hy_world *world) {
     while ((sim->first_post || sim->works_out > 0 || sim->net.closing > 0) &&
            sim_step(sim, HY_NEVER)) {
     }
+    hyi_sim_signals_free(sim);
     hyi_sim_net_free(sim);
     hyi_sim_disk_free(sim);
     sim_free(sim);

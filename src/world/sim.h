@@ -27,6 +27,7 @@ typedef enum hyi_sim_dice {
     HYI_DICE_CRASH,    // what a crash leaves behind
     HYI_DICE_CHOOSE,   // hy_world_choose
     HYI_DICE_UNWORK,   // whether work can still be withdrawn
+    HYI_DICE_SIGNAL,   // delays of signals
     HYI_DICE_COUNT
 } hyi_sim_dice;
 
@@ -45,6 +46,7 @@ struct hyi_sim_name;
 struct hyi_sim_file;
 struct hyi_sim_stream;
 struct hyi_sim_listener;
+struct hyi_sim_signal;
 
 typedef struct hyi_sim_disk {
     struct hyi_sim_node *nodes; // contents, also of removed files that are still open
@@ -83,6 +85,8 @@ struct hyi_sim {
     atomic_bool stop_asked;
     hyi_sim_disk disk;
     hyi_sim_net net;
+    struct hyi_sim_signal *signals;
+    char notified[HYI_NOTIFY_MAX + 1];
     uint64_t digest;
     hy_sim_event *log;
     uint32_t log_capacity;
@@ -111,6 +115,14 @@ hy_err hyi_sim_work(hy_world *world, hy_work *work);
 hy_err hyi_sim_unwork(hy_world *world, hy_work *work);
 void hyi_sim_work_restart(hyi_sim *sim); // the heap is empty already
 
+// sim_signal.c
+hy_err hyi_sim_signal_open(hy_world *world, int number, void (*raised)(void *self), void *self,
+                           hy_signal **out_signal);
+void hyi_sim_signal_close(hy_signal *signal);
+void hyi_sim_signals_restart(hyi_sim *sim);
+void hyi_sim_signals_free(hyi_sim *sim); // no live signal may be open
+hy_err hyi_sim_notify(hy_world *world, const char *text);
+
 // sim_disk.c
 void hyi_sim_disk_restart(hyi_sim *sim);
 void hyi_sim_disk_free(hyi_sim *sim); // no valid file may be open
@@ -135,8 +147,11 @@ hy_err hyi_sim_listen(hy_world *world, const hyi_listen_args *args, hy_listener 
 uint16_t hyi_sim_listener_port(const hy_listener *listener);
 void hyi_sim_listener_close(hy_listener *listener);
 hy_err hyi_sim_connect(hy_world *world, const hyi_connect_args *args, hy_why *why);
+void hyi_sim_connect_cancel(hy_world *world, void *self);
 void hyi_sim_stream_start(hy_stream *stream, const hy_stream_events *events, void *self);
 hy_err hyi_sim_stream_write(hy_stream *stream, hy_bytes bytes);
+bool hyi_sim_stream_has_drained(const hy_stream *stream);
+void hyi_sim_stream_pause(hy_stream *stream, bool paused);
 void hyi_sim_stream_close(hy_stream *stream);
 
 #endif

@@ -40,6 +40,8 @@ typedef struct hyi_sim_stream {
     bool delivering;  // an event is out
     bool draining;    // an event is out, or waits for the window
     bool drain_waits; // for the window
+    bool cancelled;   // hy_connect_cancel
+    bool paused;
     bool closing;     // hy_stream_close was called
     bool gone;        // `closed` was called
     bool dead;        // a restart came in between
@@ -114,7 +116,7 @@ static void stream_fire_drained(hyi_sim *sim, void *self);
 static void stream_deliver_soon(hyi_sim_stream *stream) {
     bool something = stream_waiting(stream) > 0 || stream->in_end || stream->in_reset;
     if (stream->delivering || stream->closing || stream->end_told) return;
-    if (!stream->events || !something) return;
+    if (!stream->events || stream->paused || !something) return;
     stream->delivering = true;
     stream_after(stream, stream_fire_delivery);
 }
@@ -146,7 +148,7 @@ static void stream_give(hyi_sim *sim, hyi_sim_stream *stream) {
 static void stream_fire_delivery(hyi_sim *sim, void *self) {
     hyi_sim_stream *stream = (hyi_sim_stream *)self;
     stream->delivering = false;
-    if (!stream_arrived(stream) || stream->closing) return;
+    if (!stream_arrived(stream) || stream->closing || stream->paused) return;
     if (stream_waiting(stream) > 0 && !stream->in_reset) {
         stream_give(sim, stream);
         stream_deliver_soon(stream);
@@ -177,6 +179,17 @@ void hyi_sim_stream_start(hy_stream *base, const hy_stream_events *events, void 
     stream->events = events;
     stream->self = self;
     stream_deliver_soon(stream);
+}
+
+void hyi_sim_stream_pause(hy_stream *base, bool paused) {
+    hyi_sim_stream *stream = (hyi_sim_stream *)base;
+    HY_ASSERT(stream->events); // started
+    stream->paused = paused;
+    stream_deliver_soon(stream);
+}
+
+bool hyi_sim_stream_has_drained(const hy_stream *base) {
+    return !((const hyi_sim_stream *)base)->draining;
 }
 
 hy_err hyi_sim_stream_write(hy_stream *base, hy_bytes bytes) {
@@ -321,17 +334,30 @@ static void stream_fire_connect(hyi_sim *sim, void *self) {
     hyi_connected connected = stream->connected;
     void *connected_self = stream->connected_self;
     hyi_sim_stream *server = stream->peer;
-    if (!listener_at(sim, stream->port)) {
+    hy_err err = stream->cancelled                     ? HY_CANCELLED
+                 : listener_at(sim, stream->port) ? HY_OK
+                                                       : HY_NOT_FOUND;
+    if (err != HY_OK) {
         hyi_sim_note(sim, "connect refused", stream->number, stream->port);
         stream_free(server);
         stream_free(stream);
-        connected(connected_self, HY_NOT_FOUND, NULL);
+        connected(connected_self, err, NULL);
         return;
     }
     stream->given = true;
     hyi_sim_note(sim, "connected", stream->number, stream->port);
     stream_after(server, stream_fire_accept);
     connected(connected_self, HY_OK, &stream->base);
+}
+
+void hyi_sim_connect_cancel(hy_world *world, void *self) {
+    hyi_sim_stream *stream = hyi_sim_of(world)->net.streams;
+    for (; stream; stream = stream->next) {
+        bool under_way = stream->connected && !stream->given && !stream->dead;
+        if (!under_way || stream->connected_self != self || stream->cancelled) continue;
+        stream->cancelled = true;
+        return;
+    }
 }
 
 // Both ends are made here, so that only this call can run out of memory.

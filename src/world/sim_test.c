@@ -195,32 +195,6 @@ static hy_err timers_are_late_but_never_early(hy_mem *mem) {
     return HY_OK;
 }
 
-typedef struct endless {
-    hy_post post;
-    hy_timer timer;
-    hy_world *world;
-} endless;
-
-static void on_endless(hy_post *post) {
-    hy_world_post(((endless *)post)->world, post);
-}
-
-static void on_end(hy_timer *timer) {
-    hy_world_stop(((endless *)((uint8_t *)timer - offsetof(endless, timer)))->world);
-}
-
-static hy_err a_program_that_posts_for_ever_still_meets_its_timers(hy_mem *mem) {
-    HY_CLEANUP(close_world) hy_world *world = NULL;
-    CHECK_OK(open_world(mem, kit_seed(), &world));
-    endless e = { { .done = on_endless }, { .done = on_end }, world };
-    CHECK_OK(hy_timer_at(world, &e.timer, hy_world_now(world) + HY_MS(5)));
-    hy_world_post(world, &e.post);
-    hy_world_run(world);
-    CHECK(hy_world_now(world) >= e.timer.due);
-    hy_sim_restart(world); // closing would run the post for ever
-    return HY_OK;
-}
-
 // ---- work ---------------------------------------------------------------------------------------
 
 static hy_err withdrawing_started_work_may_come_too_late(hy_mem *mem) {
@@ -332,6 +306,66 @@ static hy_err choices_and_notes_are_in_the_digest(hy_mem *mem) {
     return HY_OK;
 }
 
+// ---- signals and the service manager ------------------------------------------------------------
+
+static void count_signal(void *self) {
+    ++*(uint32_t *)self;
+}
+
+static void close_signal(hy_signal **signal) {
+    hy_signal_close(*signal);
+}
+
+static hy_err a_signal_raised_twice_at_once_arrives_once(hy_mem *mem) {
+    HY_CLEANUP(close_world) hy_world *world = NULL;
+    CHECK_OK(open_world(mem, kit_seed(), &world));
+    uint32_t first = 0, second = 0, other = 0;
+    HY_CLEANUP(close_signal) hy_signal *a = NULL;
+    HY_CLEANUP(close_signal) hy_signal *b = NULL;
+    HY_CLEANUP(close_signal) hy_signal *c = NULL;
+    CHECK_OK(hy_signal_open(world, 15, count_signal, &first, &a));
+    CHECK_OK(hy_signal_open(world, 15, count_signal, &second, &b));
+    CHECK_OK(hy_signal_open(world, 2, count_signal, &other, &c));
+    hy_sim_raise(world, 15);
+    hy_sim_raise(world, 15);
+    CHECK_EQ(first, 0);
+    hy_world_run(world);
+    hy_sim_raise(world, 15);
+    hy_signal_close(b); // on its way: never arrives
+    b = NULL;
+    hy_world_run(world);
+    CHECK_EQ(first, 2);
+    CHECK_EQ(second, 1);
+    CHECK_EQ(other, 0);
+    hy_sim_raise(world, 15);
+    hy_sim_raise(world, 10); // nobody listens
+    hy_sim_restart(world);
+    hy_sim_raise(world, 15);
+    hy_world_run(world);
+    CHECK_EQ(first, 2);
+    return HY_OK;
+}
+
+static hy_err a_test_reads_what_the_service_manager_was_told(hy_mem *mem) {
+    HY_CLEANUP(close_world) hy_world *world = NULL;
+    CHECK_OK(open_world(mem, kit_seed(), &world));
+    CHECK_TEXT(hy_bytes_of(hy_sim_notified(world)), "");
+    uint64_t digest = hy_sim_digest(world);
+    CHECK_OK(hy_world_notify(world, "READY=1"));
+    CHECK_OK(hy_world_notify(world, "STOPPING=1"));
+    CHECK_TEXT(hy_bytes_of(hy_sim_notified(world)), "STOPPING=1");
+    CHECK(hy_sim_digest(world) != digest);
+    char text[1025];
+    memset(text, 'x', 1024);
+    text[1024] = 0;
+    CHECK_ERR(hy_world_notify(world, text), HY_TOO_LARGE);
+    CHECK_OK(hy_world_notify(world, text + 1));
+    CHECK_EQ(strcmp(hy_sim_notified(world), text + 1), 0);
+    hy_sim_restart(world);
+    CHECK_TEXT(hy_bytes_of(hy_sim_notified(world)), "");
+    return HY_OK;
+}
+
 // ---- streams ------------------------------------------------------------------------------------
 
 // A server that accepts and never reads, and a client that writes.
@@ -437,9 +471,13 @@ static hy_err a_simulated_world_has_no_descriptors(hy_mem *mem) {
     HY_CLEANUP(close_world) hy_world *world = NULL;
     CHECK_OK(open_world(mem, kit_seed(), &world));
     hy_watch *watch = NULL;
-    hy_signal *signal = NULL;
     CHECK_ERR(hy_watch_open(world, 0, NULL, NULL, &watch), HY_UNSUPPORTED);
-    CHECK_ERR(hy_signal_open(world, 15, NULL, NULL, &signal), HY_UNSUPPORTED);
+    hy_process_limits limits = { .size = sizeof limits, .files_max = 1 };
+    CHECK_ERR(hy_world_limit_process(world, &limits, NULL), HY_UNSUPPORTED);
+    hy_process_facts facts = { .resident_bytes = 7, .files_open = 7 };
+    hy_world_process(world, &facts);
+    CHECK_EQ(facts.resident_bytes, 0);
+    CHECK_EQ(facts.files_open, 0);
     CHECK(hy_world_loop(world) == NULL);
     CHECK(!hy_world_is_real(world));
     return HY_OK;
@@ -447,11 +485,12 @@ static hy_err a_simulated_world_has_no_descriptors(hy_mem *mem) {
 
 KIT_TESTS(KIT_TEST_ONCE(equal_seeds_give_equal_digests), KIT_TEST(time_passes_only_when_told),
           KIT_TEST(timers_are_late_but_never_early),
-          KIT_TEST(a_program_that_posts_for_ever_still_meets_its_timers),
           KIT_TEST_ONCE(withdrawing_started_work_may_come_too_late),
           KIT_TEST_ONCE(work_of_before_a_restart_is_withdrawn_already),
           KIT_TEST_ONCE(a_restart_forgets_what_was_pending),
           KIT_TEST(the_log_keeps_the_latest_events), KIT_TEST(choices_and_notes_are_in_the_digest),
+          KIT_TEST(a_signal_raised_twice_at_once_arrives_once),
+          KIT_TEST(a_test_reads_what_the_service_manager_was_told),
           KIT_TEST_ONCE(a_reader_that_does_not_read_holds_up_the_writer),
           KIT_TEST_ONCE(a_close_before_drained_may_lose_bytes),
           KIT_TEST(a_simulated_world_has_no_descriptors))

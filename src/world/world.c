@@ -1,8 +1,8 @@
 // world.c - the public functions: check the caller, then go through the door of the maker.
 //
 // Nothing here decides anything. What a call means is in hypha/world.h; how it happens is in
-// real*.c and sim*.c. The calls that only one maker knows (hy_sim_*, hy_watch_*, hy_signal_*) live
-// with it.
+// real*.c and sim*.c. The calls that only one maker knows (hy_sim_*, hy_watch_*, hy_world_process)
+// live with it.
 #include "world/door.h"
 #include "base/why.h"
 
@@ -173,6 +173,10 @@ hy_err hy_connect(hy_world *world, const char *host, uint16_t port, hyi_connecte
     return world->door->connect(world, &args, why);
 }
 
+void hy_connect_cancel(hy_world *world, void *self) {
+    world->door->connect_cancel(world, self);
+}
+
 void hy_stream_start(hy_stream *stream, const hy_stream_events *events, void *self) {
     HY_ASSERT(events->read != NULL);
     stream->world->door->stream_start(stream, events, self);
@@ -182,8 +186,30 @@ hy_err hy_stream_write(hy_stream *stream, hy_bytes bytes) {
     return stream->world->door->stream_write(stream, bytes);
 }
 
+bool hy_stream_has_drained(const hy_stream *stream) {
+    return stream->world->door->stream_has_drained(stream);
+}
+
+void hy_stream_pause(hy_stream *stream, bool paused) {
+    stream->world->door->stream_pause(stream, paused);
+}
+
 void hy_stream_close(hy_stream *stream) {
     stream->world->door->stream_close(stream);
+}
+
+hy_err hy_signal_open(hy_world *world, int number, void (*raised)(void *self), void *self,
+                      hy_signal **out_signal) {
+    return world->door->signal_open(world, number, raised, self, out_signal);
+}
+
+void hy_signal_close(hy_signal *signal) {
+    if (signal) signal->world->door->signal_close(signal);
+}
+
+hy_err hy_world_notify(hy_world *world, const char *text) {
+    if (strlen(text) > HYI_NOTIFY_MAX) return HY_TOO_LARGE;
+    return world->door->notify(world, text);
 }
 
 char *hyi_text_copy(hy_mem *mem, const char *text) {

@@ -7,6 +7,7 @@
 
 #include <hypha/world.h>
 
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -158,6 +159,32 @@ static hy_err timer_starts_itself_again(hy_world *world) {
     return HY_OK;
 }
 BOTH(timer_starts_itself_again)
+
+typedef struct endless {
+    hy_post post;
+    hy_timer timer;
+    hy_world *world;
+    bool ended;
+} endless;
+
+static void on_endless(hy_post *post) {
+    endless *self = (endless *)post;
+    if (!self->ended) hy_world_post(self->world, post);
+}
+
+static void on_end(hy_timer *timer) {
+    ((endless *)(void *)((uint8_t *)timer - offsetof(endless, timer)))->ended = true;
+}
+
+static hy_err a_post_that_repeats_starves_no_timer(hy_world *world) {
+    endless e = { { .done = on_endless }, { .done = on_end }, world, false };
+    CHECK_OK(hy_timer_at(world, &e.timer, hy_world_now(world) + HY_MS(2)));
+    hy_world_post(world, &e.post);
+    hy_world_run(world);
+    CHECK(e.ended);
+    return HY_OK;
+}
+BOTH(a_post_that_repeats_starves_no_timer)
 
 // ---- work ---------------------------------------------------------------------------------------
 
@@ -573,10 +600,40 @@ static hy_err a_choice_is_one_of_those_that_are_ready(hy_world *world) {
 }
 BOTH(a_choice_is_one_of_those_that_are_ready)
 
+// ---- signals ------------------------------------------------------------------------------------
+
+static void on_raised(void *self) {
+    hy_world_stop((hy_world *)self);
+}
+
+static void close_signal(hy_signal **signal) {
+    hy_signal_close(*signal);
+}
+
+static hy_err a_signal_is_a_call(hy_world *world) {
+    HY_CLEANUP(close_signal) hy_signal *handle = NULL;
+    CHECK_OK(hy_signal_open(world, SIGUSR1, on_raised, world, &handle));
+    if (hy_world_is_real(world)) {
+        raise(SIGUSR1);
+    } else {
+        hy_sim_raise(world, SIGUSR1);
+    }
+    hy_timer never = { .done = (void (*)(hy_timer *))(void (*)(void))on_raised };
+    CHECK_OK(hy_timer_at(world, &never, HY_NEVER));
+    hy_world_run(world);
+    hy_timer_stop(world, &never);
+    hy_signal *none = NULL;
+    CHECK_ERR(hy_signal_open(world, SIGKILL, on_raised, world, &none), HY_UNSUPPORTED);
+    return HY_OK;
+}
+BOTH(a_signal_is_a_call)
+
 KIT_TESTS(KIT_TEST(real_posts_run_in_order), KIT_TEST(sim_posts_run_in_order),
           KIT_TEST(real_stop_ends_the_run), KIT_TEST(sim_stop_ends_the_run),
           KIT_TEST(real_timers_fire_in_order), KIT_TEST(sim_timers_fire_in_order),
           KIT_TEST(real_timer_starts_itself_again), KIT_TEST(sim_timer_starts_itself_again),
+          KIT_TEST(real_a_post_that_repeats_starves_no_timer),
+          KIT_TEST(sim_a_post_that_repeats_starves_no_timer),
           KIT_TEST(real_work_runs_and_then_is_done), KIT_TEST(sim_work_runs_and_then_is_done),
           KIT_TEST(real_work_of_a_kind_starts_in_order),
           KIT_TEST(sim_work_of_a_kind_starts_in_order), KIT_TEST(real_withdrawn_work_never_runs),
@@ -590,4 +647,5 @@ KIT_TESTS(KIT_TEST(real_posts_run_in_order), KIT_TEST(sim_posts_run_in_order),
           KIT_TEST(sim_a_peer_that_leaves_is_told_once), KIT_TEST(real_clocks_and_dice_move),
           KIT_TEST(sim_clocks_and_dice_move),
           KIT_TEST(real_a_choice_is_one_of_those_that_are_ready),
-          KIT_TEST(sim_a_choice_is_one_of_those_that_are_ready))
+          KIT_TEST(sim_a_choice_is_one_of_those_that_are_ready), KIT_TEST(real_a_signal_is_a_call),
+          KIT_TEST(sim_a_signal_is_a_call))
