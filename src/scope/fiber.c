@@ -237,7 +237,8 @@ static inline void *fiber_sp(hy_root *root, hy_task *task) {
     return hyi_switch_prepare(task->stack->low, task->stack->top, fiber_main);
 }
 
-static inline void fiber_tell_leave(hy_root *root, void **out_fake, const hy_task *to) {
+__attribute__((always_inline)) static inline void fiber_tell_leave(hy_root *root, void **out_fake,
+                                                                   const hy_task *to) {
     const void *low = to ? to->stack->low : root->loop_low;
     size_t size = to ? (size_t)(to->stack->top - to->stack->low) : root->loop_size;
     hyi_asan_leave(out_fake, low, size);
@@ -270,7 +271,7 @@ static inline void fiber_leave(hy_task *task, hy_task *next) {
 }
 
 // The end of a fiber. Gives the task that goes on here, on the same stack; or does not return.
-static hy_task *fiber_end(hy_task *task) {
+HYI_TSAN_UNCOUNTED static hy_task *fiber_end(hy_task *task) {
     hy_root *root = task->root;
     hyi_stack *stack = task->stack;
     task->state = HYI_TASK_ENDED;
@@ -297,7 +298,7 @@ static hy_task *fiber_end(hy_task *task) {
 }
 
 // Where every stack begins.
-static void fiber_main(void) {
+HYI_TSAN_UNCOUNTED static void fiber_main(void) {
     hy_task *task = hyi_current;
     fiber_tell_arrive(task->root, NULL);
     for (;;) {

@@ -48,13 +48,22 @@
 
 // ---- ThreadSanitizer --------------------------------------------------------------------------
 
+// It counts entries to functions and exits, for each fiber. So whoever tells it of a switch must be
+// inlined into who does the switch; and a function that never returns, on a stack that is used
+// again, must not be counted.
 #ifdef HYI_TSAN
 #include <sanitizer/tsan_interface.h>
+#ifdef __clang__
+#define HYI_TSAN_UNCOUNTED __attribute__((disable_sanitizer_instrumentation))
+#else
+#define HYI_TSAN_UNCOUNTED __attribute__((no_sanitize("thread")))
+#endif
 #define hyi_tsan_make() __tsan_create_fiber(0)
 #define hyi_tsan_drop(fiber) __tsan_destroy_fiber(fiber)
 #define hyi_tsan_here() __tsan_get_current_fiber()
 #define hyi_tsan_switch(fiber) __tsan_switch_to_fiber(fiber, 0)
 #else
+#define HYI_TSAN_UNCOUNTED
 #define hyi_tsan_make() NULL
 #define hyi_tsan_drop(fiber) ((void)(fiber))
 #define hyi_tsan_here() NULL

@@ -242,14 +242,8 @@ void hyi_stacks_unpromise(hyi_stacks *stacks, uint32_t stack_class) {
 
 static void stack_first_use(hyi_stacks *stacks, hyi_stack *stack) {
     stack->guard = (uint8_t)stack_guard(stacks, stack->low - stacks->page);
-    if (hyi_valgrind_runs()) stack->valgrind_id = hyi_valgrind_add(stack->low, stack->top) + 1;
-}
-
-// What a sanitizer remembers of the fiber that had the stack before.
-static void stack_forget(stack_pool *pool, hyi_stack *stack) {
-    hyi_asan_allow(stack->low, pool->size);
-    if (stack->tsan_fiber) hyi_tsan_drop(stack->tsan_fiber);
     stack->tsan_fiber = hyi_tsan_make();
+    if (hyi_valgrind_runs()) stack->valgrind_id = hyi_valgrind_add(stack->low, stack->top) + 1;
 }
 
 hyi_stack *hyi_stacks_take(hyi_stacks *stacks, uint32_t stack_class) {
@@ -267,7 +261,7 @@ hyi_stack *hyi_stacks_take(hyi_stacks *stacks, uint32_t stack_class) {
         pool->cold = stack->next;
         if (stack->guard == HYI_GUARD_NOT_YET) stack_first_use(stacks, stack);
     }
-    stack_forget(pool, stack);
+    hyi_asan_allow(stack->low, pool->size); // of frames that were never left
     return stack;
 }
 
