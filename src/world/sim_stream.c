@@ -42,9 +42,9 @@ typedef struct hyi_sim_stream {
     bool drain_waits; // for the window
     bool cancelled;   // hy_connect_cancel
     bool paused;
-    bool closing;     // hy_stream_close was called
-    bool gone;        // `closed` was called
-    bool dead;        // a restart came in between
+    bool closing; // hy_stream_close was called
+    bool gone;    // `closed` was called
+    bool dead;    // a restart came in between
 } hyi_sim_stream;
 
 typedef struct hyi_sim_listener {
@@ -334,9 +334,9 @@ static void stream_fire_connect(hyi_sim *sim, void *self) {
     hyi_connected connected = stream->connected;
     void *connected_self = stream->connected_self;
     hyi_sim_stream *server = stream->peer;
-    hy_err err = stream->cancelled                     ? HY_CANCELLED
+    hy_err err = stream->cancelled                ? HY_CANCELLED
                  : listener_at(sim, stream->port) ? HY_OK
-                                                       : HY_NOT_FOUND;
+                                                  : HY_NOT_FOUND;
     if (err != HY_OK) {
         hyi_sim_note(sim, "connect refused", stream->number, stream->port);
         stream_free(server);

@@ -571,6 +571,116 @@ static hy_err a_peer_that_leaves_is_told_once(hy_world *world) {
 }
 BOTH(a_peer_that_leaves_is_told_once)
 
+// The reader takes one piece and pauses: nothing more comes, and the writer does not drain.
+typedef struct held {
+    hy_listener *listener;
+    hy_stream *server, *client;
+    size_t received, written;
+    uint32_t reads, drained;
+    hy_err err;
+} held;
+
+static void close_held(held *h) {
+    if (h->listener) hy_listener_close(h->listener);
+    if (h->server) hy_stream_close(h->server);
+    if (h->client) hy_stream_close(h->client);
+}
+
+static void held_read(void *self, hy_stream *stream, hy_err err, hy_bytes bytes) {
+    held *h = (held *)self;
+    if (err) h->err = err;
+    h->reads++;
+    h->received += bytes.len;
+    hy_stream_pause(stream, true);
+}
+
+static void held_client_read(void *self, hy_stream *stream, hy_err err, hy_bytes bytes) {
+    (void)stream;
+    (void)bytes;
+    if (err) ((held *)self)->err = err;
+}
+
+static void held_drained(void *self, hy_stream *stream) {
+    ((held *)self)->drained++;
+    CHECK(hy_stream_has_drained(stream));
+}
+
+static void held_accepted(void *self, hy_stream *stream) {
+    static const hy_stream_events events = { .read = held_read };
+    held *h = (held *)self;
+    h->server = stream;
+    hy_stream_start(stream, &events, h);
+}
+
+static void held_connected(void *self, hy_err err, hy_stream *stream) {
+    static const hy_stream_events events = { .read = held_client_read, .drained = held_drained };
+    held *h = (held *)self;
+    h->err = err;
+    h->client = stream;
+    if (!err) hy_stream_start(stream, &events, h);
+}
+
+static hy_err held_write(held *h, size_t size) {
+    uint8_t piece[4096] = { 0 };
+    for (size_t done = 0; done < size; done += sizeof piece) {
+        hy_err err = hy_stream_write(h->client, (hy_bytes){ piece, sizeof piece });
+        if (err) return err;
+        h->written += sizeof piece;
+    }
+    return HY_OK;
+}
+
+static hy_err held_open(held *h, hy_world *world) {
+    CHECK_OK(hy_listen(world, "127.0.0.1", 0, 16, held_accepted, h, &h->listener, NULL));
+    uint16_t port = hy_listener_port(h->listener);
+    CHECK_OK(hy_connect(world, "127.0.0.1", port, held_connected, h, NULL));
+    while ((!h->client || !h->server) && !h->err && hy_world_turn(world)) {
+    }
+    if (kit_failed_allocation()) return HY_NOMEM;
+    CHECK(h->client && h->server);
+    return HY_OK;
+}
+
+static hy_err a_paused_stream_gives_nothing(hy_world *world) {
+    HY_CLEANUP(close_held) held h = { 0 };
+    CHECK_OK(held_open(&h, world));
+    CHECK(hy_stream_has_drained(h.client));
+    CHECK_OK(held_write(&h, (size_t)12 << 20));
+    CHECK(!hy_stream_has_drained(h.client));
+    for (int i = 0; i < 200; i++)
+        hy_world_turn(world);
+    if (kit_failed_allocation()) return HY_NOMEM;
+    CHECK_EQ(h.reads, 1);
+    CHECK_EQ(h.drained, 0);
+    while (h.received < h.written && !h.err) {
+        hy_stream_pause(h.server, false);
+        hy_world_turn(world);
+    }
+    while (h.drained == 0 && !h.err && hy_world_turn(world)) {
+    }
+    CHECK_EQ(h.err, HY_OK);
+    CHECK_EQ(h.drained, 1);
+    CHECK(hy_stream_has_drained(h.client));
+    return HY_OK;
+}
+BOTH(a_paused_stream_gives_nothing)
+
+static hy_err a_connect_can_be_given_up(hy_world *world) {
+    HY_CLEANUP(close_held) held h = { 0 };
+    CHECK_OK(hy_listen(world, "127.0.0.1", 0, 16, accept_and_leave, &h, &h.listener, NULL));
+    uint16_t port = hy_listener_port(h.listener);
+    CHECK_OK(hy_connect(world, "127.0.0.1", port, held_connected, &h, NULL));
+    hy_connect_cancel(world, &h);
+    hy_connect_cancel(world, &h);
+    while (!h.client && !h.err && hy_world_turn(world)) {
+    }
+    CHECK_EQ(h.err, HY_CANCELLED);
+    CHECK(h.client == NULL);
+    hy_connect_cancel(world, &h); // too late: nothing is under way
+    return HY_OK;
+}
+BOTH(a_connect_can_be_given_up)
+
 // ---- clock and dice -----------------------------------------------------------------------------
 
 static hy_err clocks_and_dice_move(hy_world *world) {
@@ -644,6 +754,9 @@ KIT_TESTS(KIT_TEST(real_posts_run_in_order), KIT_TEST(sim_posts_run_in_order),
           KIT_TEST(sim_stream_carries_all_bytes_in_order), KIT_TEST(real_port_in_use_is_refused),
           KIT_TEST(sim_port_in_use_is_refused), KIT_TEST(real_nobody_listens_is_told),
           KIT_TEST(sim_nobody_listens_is_told), KIT_TEST(real_a_peer_that_leaves_is_told_once),
+          KIT_TEST_ONCE(real_a_paused_stream_gives_nothing),
+          KIT_TEST_ONCE(sim_a_paused_stream_gives_nothing),
+          KIT_TEST(real_a_connect_can_be_given_up), KIT_TEST(sim_a_connect_can_be_given_up),
           KIT_TEST(sim_a_peer_that_leaves_is_told_once), KIT_TEST(real_clocks_and_dice_move),
           KIT_TEST(sim_clocks_and_dice_move),
           KIT_TEST(real_a_choice_is_one_of_those_that_are_ready),
