@@ -275,6 +275,8 @@ typedef enum hy_restart {
     HY_PERMANENT, // always, until it is stopped
 } hy_restart;
 
+#define HY_RESTARTS_LIMIT 4096u // a restarts_max above it is HY_RANGE
+
 // Strings are borrowed for the life of the service's scope; the rest is copied.
 typedef struct hy_service_spec {
     size_t size;
@@ -282,8 +284,9 @@ typedef struct hy_service_spec {
     hy_fn fn; // runs in a scope of its own, opened anew for each start; it calls hy_ready
     void *arg;
     hy_restart restart;
-    uint32_t restarts_max; // within `restarts_within`; one more fails the scope with HY_RESTARTS
-    hy_ns restarts_within; // 0: 10 s
+    uint32_t restarts_max; // within `restarts_within`; one more fails the scope with HY_RESTARTS.
+                           // 0: 5; UINT32_MAX: no limit
+    hy_ns restarts_within; // 0: 10 s; up for so long, it starts counting anew
     hy_ns backoff_min;     // before the second restart in a row (the first is at once); 0: 100 ms,
     hy_ns backoff_max;     // doubling with full jitter up to this; 0: 10 s
     hy_ns ready_max;       // from start to hy_ready; 0: 30 s. Later counts as HY_TIMEOUT
@@ -292,14 +295,20 @@ typedef struct hy_service_spec {
     hy_scope_options scope; // of the service's own scope
 } hy_service_spec;
 
-// Fiber. Starts a service in `scope` and waits until it is ready. What it returned when it ended
-// before that, HY_TIMEOUT, HY_NOMEM, HY_CLOSED.
+// Fiber. Starts a service in `scope` (NULL: the current one) and waits until it is ready. What it
+// returned when it ended before that (HY_END: a permanent one ended well), HY_TIMEOUT, HY_NOMEM,
+// HY_CLOSED, HY_RANGE; then nothing is left of it. A temporary or transient one may end well before
+// it is ready: HY_OK.
 HY_API HY_CHECKED hy_err hy_start(hy_scope *scope, const hy_service_spec *spec,
                                   hy_service **out_service); // out_service may be NULL
 HY_API void hy_ready(void);                                  // in a service: it is up
-// Fiber. Drains, then cancels within `grace`, and forgets the service. What it returned.
+// Fiber. Drains, then cancels within `grace` (0: its stop_max, or its scope's), and forgets the
+// service: the handle is used up in every case. What it returned. From inside the service it cannot
+// wait: HY_BUSY.
 HY_API hy_err hy_service_stop(hy_service *service, hy_ns grace);
-HY_API hy_err hy_service_restart(hy_service *service); // fiber; counts against no limit
+// Fiber. The same, and then it is started again, at once and against no limit; waits until it is
+// ready. What it returned when it ended before that, HY_CLOSED; HY_BUSY as above.
+HY_API hy_err hy_service_restart(hy_service *service);
 
 typedef struct hy_service_state {
     const char *name;

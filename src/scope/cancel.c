@@ -56,16 +56,15 @@ void hyi_scope_cancel_tasks(hy_scope *scope, hy_err why) {
     hy_scope *at = hyi_scope_next(scope, scope, true);
     while (at) {
         bool reached = cancel_reaches(at, why);
-        if (reached) {
-            cancel_mark(at, why);
-            if (at->more) hyi_stop_cut(at);
-        }
+        if (reached) cancel_mark(at, why);
+        // Also where only the tasks' grace was over: now that of the services is, too.
+        bool is_over = (at->flags & HYI_SCOPE_CANCELLED) && !(at->flags & HYI_SCOPE_SERVICE);
+        if (is_over && at->more) hyi_stop_cut(at);
         at = hyi_scope_next(scope, at, reached);
     }
 }
 
 void hy_scope_cancel(hy_scope *scope, hy_err why) {
-    if ((scope->flags & HYI_SCOPE_CANCELLED) && !(scope->flags & HYI_SCOPE_LEFT)) return;
     hyi_scope_cancel_tasks(scope, why == HY_OK ? HY_CANCELLED : why);
     if (scope->more) hyi_stop_cut(scope);
 }

@@ -1,0 +1,254 @@
+// stop.c - stopping in two phases: first it is known, then it is done.
+//
+// A stop makes the scope drain: at once everybody in it can see that it will end, intake gives
+// HY_CLOSED, and work in progress goes on. Things then end in the order in which they need each
+// other: tasks, services from the latest started to the first, resources. Each gets its share of
+// the grace, the time left divided by the number of things left, so what one does not use the next
+// ones get; at the end of its share it is cancelled. A service is stopped by stopping its own scope
+// with its share as the grace, so the same rule holds all the way down.
+//
+// Services do not drain with the tasks. The last requests still need the database; its service
+// learns of the stop when they are done. From the first moment of a stop on, though, nothing is
+// started any more: a service that falls stays down, a pause before a restart ends there and then,
+// and a service that is being started for the first time is called off.
+//
+// Cancelling is the same walk with no grace. A cancelled task may still need its services to clean
+// up, so a scope's services end after its tasks then, too, in reverse order, one at a time.
+//
+// Who drives it. hy_scope_stop may be called from the world's callbacks and must not fail, so there
+// is no fiber for it: a fiber needs memory and could itself be cancelled. The record lies in
+// hyi_more, and moves at three moments: at the call, when something has ended (hyi_stop_progress,
+// from the ends of tasks, services and scopes), and when the timer of the present share falls due.
+//
+//     0 --stop--> tasks --all ended--> services --all ended--> over
+//
+// A dynamic scope takes both steps by itself. A block does not leave the first one before its body
+// has, because the body is its most important task: the fiber that comes to the end of the block
+// says so by hyi_services_stop_all. That call is also how the services of a scope end that nobody
+// stopped. Resources are released by whoever closes the scope, with what is left (hyi_stop_left).
+//
+// Defined, and tested: a second stop shortens the grace and never lengthens it; a cancel ends it; a
+// stop of a scope below another that stops keeps the earlier end. Without memory for a timer there
+// is no grace: what is waited for is cancelled at once.
+#include "scope/service.h"
+
+typedef enum stop_phase { STOP_NONE, STOP_TASKS, STOP_SERVICES, STOP_OVER } stop_phase;
+
+typedef struct stop_wait {
+    hyi_wait wait;
+    hyi_link link;
+} stop_wait;
+
+static void stop_begin(hy_scope *scope, hy_ns until);
+static void stop_prepare(hy_scope *scope);
+static void stop_begin_below(hy_scope *scope, hy_ns until);
+static void stop_tasks(hy_scope *scope);
+static bool stop_tasks_are_over(const hy_scope *scope);
+static void stop_next_service(hy_scope *scope, bool shortened);
+static void stop_on_timer(hy_timer *timer);
+
+// ---- time -------------------------------------------------------------------------------------
+
+hy_ns hyi_stop_max(const hy_scope *scope) {
+    hy_ns own = scope->more ? scope->more->stop_max : 0;
+    return own > 0 ? own : HYI_STOP_MAX_DEFAULT;
+}
+
+hy_ns hyi_stop_end(const hy_world *world, hy_ns grace) {
+    hy_ns now = hy_world_now(world);
+    return grace >= HY_NEVER - now ? HY_NEVER : now + grace;
+}
+
+hy_ns hyi_stop_until(const hy_world *world, hy_ns until) {
+    if (until == HY_NEVER) return HY_NEVER;
+    hy_ns now = hy_world_now(world);
+    return until > now ? until - now : 0;
+}
+
+hy_ns hyi_stop_share(hy_ns left, uint32_t shares) {
+    return left == HY_NEVER ? HY_NEVER : left / (hy_ns)(shares > 0 ? shares : 1);
+}
+
+// Resources always get some time, however late it is: a tenth of stop_max.
+hy_ns hyi_stop_left(const hy_scope *scope) {
+    hy_ns most = hyi_stop_max(scope);
+    if (!scope->more || scope->more->stop.phase == STOP_NONE) return most;
+    hy_ns left = hyi_stop_until(scope->root->world, scope->more->stop.until);
+    return left > most / 10 ? left : most / 10;
+}
+
+// ---- beginning --------------------------------------------------------------------------------
+
+void hy_scope_stop(hy_scope *scope, hy_ns grace) {
+    bool is_left = (scope->flags & HYI_SCOPE_LEFT) != 0; // closed: its services have some grace
+    if ((scope->flags & HYI_SCOPE_CANCELLED) && !is_left) return;
+    scope->flags |= HYI_SCOPE_STOPPED;
+    if (!hyi_scope_more(scope)) {
+        hyi_scope_drain(scope);
+        hy_scope_cancel(scope, HY_CANCELLED);
+        return;
+    }
+    stop_begin(scope, hyi_stop_end(scope->root->world, grace > 0 ? grace : hyi_stop_max(scope)));
+    hyi_stop_progress(scope);
+}
+
+static void stop_begin(hy_scope *scope, hy_ns until) {
+    hyi_stop *stop = &scope->more->stop;
+    if (stop->phase == STOP_NONE) {
+        stop_prepare(scope);
+        stop->until = until;
+        hyi_scope_drain(scope);
+        stop_tasks(scope);
+    } else if (until < stop->until) {
+        stop->until = until;
+        if (stop->phase == STOP_TASKS) stop_tasks(scope);
+        if (stop->phase == STOP_SERVICES) stop_next_service(scope, true);
+    }
+}
+
+static void stop_prepare(hy_scope *scope) {
+    hyi_stop *stop = &scope->more->stop;
+    stop->phase = STOP_TASKS;
+    stop->timer.done = stop_on_timer;
+    hyi_list_init(&stop->waiting);
+    hyi_services_rest(scope);
+}
+
+// The tasks' share begins, or is shorter than before.
+static void stop_tasks(hy_scope *scope) {
+    hy_world *world = scope->root->world;
+    hyi_stop *stop = &scope->more->stop;
+    uint32_t shares = 1 + hyi_services_live(scope) + (scope->owned != NULL);
+    hy_ns share = hyi_stop_share(hyi_stop_until(world, stop->until), shares);
+    hy_ns end = hyi_stop_end(world, share);
+    stop_begin_below(scope, end);
+    if (end == HY_NEVER) return;
+    if (hy_timer_at(world, &stop->timer, end) == HY_OK) return;
+    hyi_scope_cancel_tasks(scope, HY_CANCELLED);
+}
+
+// Scopes below that have services stop on their own account, within the tasks' share.
+static void stop_begin_below(hy_scope *scope, hy_ns until) {
+    for (hyi_link *link = hyi_list_first(&scope->children); link;
+         link = hyi_list_after(&scope->children, link)) {
+        hy_scope *child = HYI_HOLDER(hy_scope, in_parent, link);
+        if (child->flags & HYI_SCOPE_SERVICE) continue;
+        if (child->more && hyi_services_live(child) > 0) {
+            stop_begin(child, until);
+        } else {
+            stop_begin_below(child, until);
+        }
+    }
+}
+
+// ---- going on ---------------------------------------------------------------------------------
+
+static void stop_on_timer(hy_timer *timer) {
+    hyi_more *more = HYI_HOLDER(hyi_more, stop.timer, timer);
+    HY_ASSERT(more->stop.phase == STOP_TASKS);
+    hyi_scope_cancel_tasks(more->scope, HY_CANCELLED);
+}
+
+void hyi_stop_progress(hy_scope *scope) {
+    for (; scope; scope = scope->parent) {
+        if (!(scope->flags & (HYI_SCOPE_DRAINING | HYI_SCOPE_CANCELLED))) return;
+        if (!scope->more) continue;
+        hyi_stop *stop = &scope->more->stop;
+        if (stop->phase == STOP_TASKS && stop_tasks_are_over(scope)) {
+            stop->phase = STOP_SERVICES;
+            hy_timer_stop(scope->root->world, &stop->timer);
+        }
+        if (stop->phase == STOP_SERVICES) stop_next_service(scope, false);
+    }
+}
+
+static bool stop_is_quiet(const hy_scope *scope) {
+    if (scope->live > 0) return false;
+    for (hyi_link *link = hyi_list_first(&scope->children); link;
+         link = hyi_list_after(&scope->children, link)) {
+        const hy_scope *child = HYI_HOLDER(hy_scope, in_parent, link);
+        if (child->flags & HYI_SCOPE_SERVICE) continue;
+        if (child->flags & HYI_SCOPE_BLOCK || !stop_is_quiet(child)) return false;
+        if (child->more && hyi_services_live(child) > 0) return false;
+    }
+    return true;
+}
+
+static bool stop_tasks_are_over(const hy_scope *scope) {
+    bool has_body = (scope->flags & HYI_SCOPE_BLOCK) || !scope->parent;
+    return !has_body && stop_is_quiet(scope);
+}
+
+// Services are told one at a time. `shortened`: the one that has been told learns of its new share.
+static void stop_next_service(hy_scope *scope, bool shortened) {
+    hyi_stop *stop = &scope->more->stop;
+    const hyi_list *services = &scope->more->services;
+    hyi_link *link = hyi_list_last(services);
+    while (link && hyi_service_at(link)->phase == HYI_SERVICE_ENDED) {
+        link = hyi_list_before(services, link);
+    }
+    if (!link) {
+        stop->phase = STOP_OVER;
+        while ((link = hyi_list_first(&stop->waiting))) {
+            stop_wait *wait = HYI_HOLDER(stop_wait, link, link);
+            hyi_list_remove(link);
+            hyi_wake(wait->wait.task, HY_OK);
+        }
+        return;
+    }
+    hy_service *service = hyi_service_at(link);
+    if (service->shared && !shortened) return;
+    service->shared = true;
+    uint32_t shares = hyi_services_live(scope) + (scope->owned != NULL);
+    hy_ns share = hyi_stop_share(hyi_stop_until(scope->root->world, stop->until), shares);
+    if (service->spec.stop_max > 0 && service->spec.stop_max < share) {
+        share = service->spec.stop_max;
+    }
+    hyi_service_tell(service, share);
+}
+
+// ---- without grace ----------------------------------------------------------------------------
+
+void hyi_stop_cut(hy_scope *scope) {
+    if (!scope->more) return;
+    hyi_stop *stop = &scope->more->stop;
+    if (stop->phase == STOP_NONE) {
+        if (hyi_services_live(scope) == 0) return;
+        stop_prepare(scope);
+    }
+    stop->until = hy_world_now(scope->root->world);
+    hy_timer_stop(scope->root->world, &stop->timer); // the tasks have been told already
+    if (stop->phase == STOP_SERVICES) stop_next_service(scope, true);
+    hyi_stop_progress(scope);
+}
+
+// ---- at the end of a scope --------------------------------------------------------------------
+
+void hyi_services_stop_all(hy_scope *scope, hy_ns until) {
+    if (!scope->more || hyi_services_live(scope) == 0) return;
+    hyi_stop *stop = &scope->more->stop;
+    if (stop->phase == STOP_NONE) {
+        stop_prepare(scope);
+        stop->until = until;
+    }
+    if (stop->phase == STOP_TASKS) {
+        hy_timer_stop(scope->root->world, &stop->timer);
+        stop->phase = STOP_SERVICES;
+    }
+    stop_next_service(scope, false);
+    if (stop->phase == STOP_OVER) return;
+    stop_wait wait = {
+        .wait = { .what = "services", .deadline = HY_NEVER, .firm = true },
+    };
+    hyi_list_append(&stop->waiting, &wait.link);
+    hy_err err = hyi_park(&wait.wait);
+    HY_ASSERT(err == HY_OK);
+    HY_ASSERT(stop->phase == STOP_OVER);
+}
+
+void hyi_stop_free(hy_scope *scope) {
+    if (!scope->more) return;
+    hy_timer_stop(scope->root->world, &scope->more->stop.timer);
+    hyi_services_free(scope);
+    hyi_restarts_close(scope);
+}
