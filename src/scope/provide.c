@@ -30,6 +30,13 @@ static void provide_drop(void *object) {
     if (it->provider.drop) it->provider.drop(it->provider.self, value);
 }
 
+// Cancelled while it was away from its blocks: they have not heard of it.
+static void provide_tell_blocks(hy_task *task) {
+    hy_err why = task->told;
+    task->told = HY_OK;
+    hy_task_cancel(task, why);
+}
+
 // The fiber moves to the providing scope for the time of the build.
 static hy_err provide_call(hyi_provided *it) {
     hy_task *task = hyi_current;
@@ -41,6 +48,7 @@ static hy_err provide_call(hyi_provided *it) {
         hy_scope *scope = task->scope;
         hyi_table *table = task->table;
         hyi_table *borrowed = hyi_table_keep(it->scope->table);
+        hy_err told = task->told;
         task->scope = it->scope;
         task->table = borrowed;
         err = it->provider.build(it->provider.self, it->scope, &value);
@@ -48,6 +56,7 @@ static hy_err provide_call(hyi_provided *it) {
         task->scope = scope;
         task->table = table;
         hyi_table_drop(task->root, borrowed);
+        if (told == HY_OK && task->told != HY_OK) provide_tell_blocks(task);
     }
     HY_ASSERT(((uintptr_t)value & 1) == 0);
     if (err == HY_OK) it->value = value;
