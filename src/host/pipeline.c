@@ -216,9 +216,10 @@ static void pipeline_observe(hy_host *host, const hyi_batch *batch) {
 hy_err hyi_store_start(hy_host *host, hyi_store_op op) {
     hyi_store_call *call = &host->store_call;
     HY_ASSERT(call->op == HYI_STORE_FREE && !call->is_done);
-    *call = (hyi_store_call){ .work = { .run = store_run, .done = store_done },
-                              .op = op,
-                              .host = host };
+    *call =
+        (hyi_store_call){ .work = { .run = store_run, .done = store_done, .kind = HY_WORK_SQLITE },
+                          .op = op,
+                          .host = host };
     if (op == HYI_APPEND) {
         const hyi_batch *flight = host->flight;
         call->batch = (hy_batch){ .machine = host->machine_number,

@@ -79,11 +79,13 @@ void hyi_static_file_answer(hy_request *request) {
         static_file_refuse(request, 503, HY_NOMEM, "no memory to read the file");
         return;
     }
-    *file = (static_file){ .work = { .run = static_file_read, .done = static_file_done },
-                           .server = server,
-                           .request = request,
-                           .path = path,
-                           .name = name };
+    *file = (static_file){
+        .work = { .run = static_file_read, .done = static_file_done, .kind = HY_WORK_DISK },
+        .server = server,
+        .request = request,
+        .path = path,
+        .name = name
+    };
     hy_buf_init(&file->bytes, server->mem, STATIC_FILE_BYTES_MAX);
     request->state = HYI_REQUEST_HANDLED;
     hy_err err = hy_world_work(server->world, &file->work);

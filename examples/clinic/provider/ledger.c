@@ -59,7 +59,7 @@ hy_err ledger_open(hy_world *world, const char *path, ledger **out_ledger, hy_wh
     if (book == NULL) return HY_NOMEM;
     book->world = world;
     book->mem = mem;
-    book->work = (hy_work){ .run = ledger_write, .done = ledger_written };
+    book->work = (hy_work){ .run = ledger_write, .done = ledger_written, .kind = HY_WORK_DISK };
     hy_arena_init(&book->texts, mem, 0);
     hy_buf_init(&book->queue, mem, 0);
     hy_buf_init(&book->writing, mem, 0);

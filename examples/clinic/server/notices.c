@@ -33,7 +33,7 @@ hy_err notices_open(hy_world *world, hy_host *host, const char *path, clinic_not
     clinic_notices *n = hy_mem_alloc_zero(mem, sizeof *n);
     if (n == NULL) return hy_why_set(why, HY_NOMEM, path, "no memory");
     *n = (clinic_notices){ .world = world, .host = host, .mem = mem };
-    n->work = (hy_work){ .run = notices_write, .done = notices_written };
+    n->work = (hy_work){ .run = notices_write, .done = notices_written, .kind = HY_WORK_DISK };
     hy_err err = hy_file_open(world, path, HY_FILE_WRITE | HY_FILE_CREATE, &n->file, why);
     if (err == HY_OK) err = hy_file_size(n->file, &n->size);
     hy_executor executor = { .kind = CLINIC_DO_NOTIFY,
