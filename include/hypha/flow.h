@@ -337,7 +337,7 @@ HY_API HY_CHECKED hy_err hy_flow_merge(hy_flow *const *from, uint32_t count, hy_
                                        hy_flow **out_flow);
 // Items of the flow are hy_batch: 1 to `count_max` at once, the first of which has waited for
 // `wait_max` at most. What is there when the source ends or fails comes first. A batch is borrowed
-// until the next call, so it must not be batched or merged again.
+// until the next call, so it must not be batched again.
 typedef struct hy_batch {
     const void *items;
     uint32_t count;
