@@ -73,8 +73,8 @@ HY_API hy_verdict hy_rest_for_one(const hy_ending *ending);
 //     HY_WITH(&err, POOL, other) { ... }   bound for the block, without a scope's other duties
 //
 // A key gets its number from the linker, so a look-up costs the same at any depth. Values are
-// pointers to objects that outlive the scope they are bound in (own them there), at even addresses,
-// so not to functions. A fiber sees the context of the scope that owns it, never its spawner's.
+// pointers to what outlives the scope they are bound in (own it there). A fiber sees the context of
+// the scope that owns it, never its spawner's.
 // Limits: HY_KEYS_MAX keys in a program, all in one executable (not in shared libraries).
 #define HY_KEYS_MAX 256
 

@@ -114,7 +114,9 @@ static inline const void *context_look(const hyi_table *table, const hy_scope *s
     size_t number = context_number(key);
     HY_ASSERT_SLOW(table_is_of(table, number, scope));
     uintptr_t value = table->values[number];
-    if (__builtin_expect((value & 1) != 0, 0)) return hyi_provided_get(hyi_provided_of(value));
+    if (__builtin_expect((value & HYI_PROVIDED_BIT) != 0, 0)) {
+        return hyi_provided_get(hyi_provided_of(value));
+    }
     return (const void *)value;
 }
 
@@ -191,7 +193,7 @@ static bool context_outlives(const hy_scope *scope, const void *value) {
 }
 
 hy_err hy_scope_bind(hy_scope *scope, const hy_key *key, const void *value) {
-    HY_ASSERT(((uintptr_t)value & 1) == 0);
+    HY_ASSERT(((uintptr_t)value & HYI_PROVIDED_BIT) == 0);
     HY_ASSERT_SLOW(context_outlives(scope, value));
     if (scope->flags & HYI_SCOPE_ENDING) return HY_CLOSED;
     return hyi_context_set(scope, key, (uintptr_t)value);
@@ -202,7 +204,7 @@ hy_err hy_scope_bind(hy_scope *scope, const hy_key *key, const void *value) {
 bool hyi_frame_open(hyi_frame *frame, hy_err *out_err, const hy_key *key, const void *value) {
     hy_task *task = hyi_current;
     HY_ASSERT(task); // a fiber
-    HY_ASSERT(((uintptr_t)value & 1) == 0);
+    HY_ASSERT(((uintptr_t)value & HYI_PROVIDED_BIT) == 0);
     hyi_table *table = table_copy(task->root, task->table);
     if (!table) {
         if (out_err) *out_err = HY_NOMEM;

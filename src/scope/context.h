@@ -29,8 +29,16 @@ typedef struct hyi_provided {
     hyi_owned owned;  // once built: released with the scope
 } hyi_provided;
 
+// A bit that no address of a program has, on Linux: x86-64 gives it to the kernel; on aarch64 it
+// says which half, and those above it may hold tags.
+#ifdef __aarch64__
+#define HYI_PROVIDED_BIT ((uintptr_t)1 << 55)
+#else
+#define HYI_PROVIDED_BIT ((uintptr_t)1 << 63)
+#endif
+
 static inline hyi_provided *hyi_provided_of(uintptr_t value) {
-    return (value & 1) ? (hyi_provided *)(value - 1) : NULL;
+    return (value & HYI_PROVIDED_BIT) ? (hyi_provided *)(value ^ HYI_PROVIDED_BIT) : NULL;
 }
 
 // context.c: what the scope sees from now on. HY_NOMEM: nothing changed.

@@ -24,7 +24,7 @@
 
 // ---- context tables (context.c) ---------------------------------------------------------------
 
-// Flat, one value a key, shared until somebody binds. A value with its lowest bit set is a
+// Flat, one value a key, shared until somebody binds. A value with HYI_PROVIDED_BIT set is a
 // hyi_provided *. `owners` (paranoid builds: rule (a)) says which scope bound each.
 //
 // Counted by each scope and frame that has it, and by each task for the one it was spawned with. A

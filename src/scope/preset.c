@@ -19,7 +19,7 @@ static const hy_preset *preset_named(const hy_preset *const *presets, const char
 
 static hy_err preset_apply_entry(hy_scope *scope, const hy_preset_entry *entry) {
     if (entry->provider.build) return hyi_provided_new(scope, entry->key, &entry->provider);
-    HY_ASSERT(((uintptr_t)entry->value & 1) == 0);
+    HY_ASSERT(((uintptr_t)entry->value & HYI_PROVIDED_BIT) == 0);
     return hyi_context_set(scope, entry->key, (uintptr_t)entry->value);
 }
 

@@ -58,7 +58,6 @@ static hy_err provide_call(hyi_provided *it) {
         hyi_table_drop(task->root, borrowed);
         if (told == HY_OK && task->told != HY_OK) provide_tell_blocks(task);
     }
-    HY_ASSERT(((uintptr_t)value & 1) == 0);
     if (err == HY_OK) it->value = value;
     return err;
 }
@@ -161,7 +160,7 @@ hy_err hyi_provided_new(hy_scope *scope, const hy_key *key, const hy_provider *p
     it->next = more->provided;
     more->provided = it;
     // Without memory for the binding the record stays with the scope, and nobody sees it.
-    return hyi_context_set(scope, key, (uintptr_t)it | 1);
+    return hyi_context_set(scope, key, (uintptr_t)it | HYI_PROVIDED_BIT);
 }
 
 void hyi_provided_free_all(hy_scope *scope) {
