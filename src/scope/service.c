@@ -28,6 +28,7 @@
 //   - simple_one_for_one has no form of its own: records are small, and hy_start is the call.
 //   - A new specification does not replace an old one at run time; stop the service, start another.
 #include "scope/service.h"
+#include "scope/root_signals.h"
 
 #define SERVICE_READY_MAX HY_SECONDS(30)
 #define SERVICE_RESTARTS_MAX 5u

@@ -106,9 +106,6 @@ hy_ns hyi_stop_end(const hy_world *world, hy_ns grace);   // when it ends; HY_NE
 hy_ns hyi_stop_until(const hy_world *world, hy_ns until); // how long that is, 0 or more; the same
 hy_ns hyi_stop_share(hy_ns left, uint32_t shares);        // the same
 
-// root.c
-void hyi_root_ready(hy_root *root); // hy_ready was called outside of all services
-
 static inline hy_service *hyi_service_at(hyi_link *link) {
     return HYI_HOLDER(hy_service, in_scope, link);
 }

@@ -30,6 +30,7 @@
 // Defined, and tested: a second stop shortens the grace and never lengthens it; a cancel ends it; a
 // stop of a scope below another that stops keeps the earlier end. Without memory for a timer there
 // is no grace: what is waited for is cancelled at once.
+#include "scope/root_signals.h"
 #include "scope/service.h"
 
 typedef enum stop_phase { STOP_NONE, STOP_TASKS, STOP_SERVICES, STOP_OVER } stop_phase;
@@ -83,6 +84,7 @@ void hy_scope_stop(hy_scope *scope, hy_ns grace) {
     bool is_left = (scope->flags & HYI_SCOPE_LEFT) != 0; // closed: its services have some grace
     if ((scope->flags & HYI_SCOPE_CANCELLED) && !is_left) return;
     scope->flags |= HYI_SCOPE_STOPPED;
+    if (!scope->parent) hyi_root_stopping(scope->root);
     if (!hyi_scope_more(scope)) {
         hyi_scope_drain(scope);
         hy_scope_cancel(scope, HY_CANCELLED);
@@ -211,6 +213,7 @@ static void stop_next_service(hy_scope *scope, bool shortened) {
 
 void hyi_stop_cut(hy_scope *scope) {
     if (!scope->more) return;
+    if (!scope->parent) hyi_root_stopping(scope->root);
     hyi_stop *stop = &scope->more->stop;
     if (stop->phase == STOP_NONE) {
         if (hyi_services_live(scope) == 0) return;
