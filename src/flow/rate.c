@@ -135,8 +135,8 @@ hy_err hy_rate_take(hy_rate *rate, uint32_t count) {
     // To wait for what comes too late would only take a place from others.
     hy_ns at = rate_ready_at(rate, count, hy_world_now(rate->world));
     if (at > hy_scope_deadline(hy_scope_current())) return HY_TIMEOUT;
-    bool first = rate->line.count == 0;
-    if (first) {
+    if (rate->line.count >= rate->line.count_max) return HY_LIMIT;
+    if (rate->line.count == 0) {
         err = hy_timer_at(rate->world, &rate->timer, at);
         if (err != HY_OK) return err;
     }
