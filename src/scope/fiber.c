@@ -18,6 +18,8 @@
 // The post is with the world exactly while `posted`. Who has no stack has a promise for one, until
 // it ends.
 #include "scope/inside.h"
+#include "scope/measure.h"
+#include "scope/overflow.h"
 #include "scope/sanitize.h"
 #include "scope/switch.h"
 
@@ -51,6 +53,7 @@ hy_err hyi_root_scheduler_open(hy_root *root, size_t stacks_kept) {
     HY_ASSERT(root->stacks == NULL);
     hy_err err = hyi_stacks_open(root->mem, stacks_kept, &root->stacks);
     if (err) return err;
+    hyi_overflow_install();
     root->is_real = hy_world_is_real(root->world);
     root->post.done = fiber_run;
     root->slice = 1;
@@ -85,6 +88,7 @@ void hyi_root_scheduler_close(hy_root *root) {
     }
     root->free_tasks = root->ready_first = root->ready_last = NULL;
     root->ready_count = 0;
+    hyi_measures_free(root);
     hyi_stacks_close(root->stacks);
     root->stacks = NULL;
 }
@@ -234,6 +238,7 @@ static hy_task *fiber_chosen(hy_root *root) {
 static inline void *fiber_sp(hy_root *root, hy_task *task) {
     if (__builtin_expect(task->stack != NULL, 1)) return task->sp;
     task->stack = hyi_stacks_take(root->stacks, task->stack_class);
+    if (root->measure_stacks) hyi_measure_begin(task->stack);
     return hyi_switch_prepare(task->stack->low, task->stack->top, fiber_main);
 }
 
@@ -249,7 +254,7 @@ static inline void fiber_tell_arrive(hy_root *root, void *fake) {
     const void *low = NULL;
     size_t size = 0;
     hyi_asan_arrive(fake, &low, &size);
-    if (root->from_loop) { // only AddressSanitizer asks for this, and only it knows
+    if (hyi_asan_runs() && root->from_loop) { // only it asks for this, and only it knows
         root->loop_low = low;
         root->loop_size = size;
         root->from_loop = false;
@@ -270,10 +275,17 @@ static inline void fiber_leave(hy_task *task, hy_task *next) {
     task->state = HYI_TASK_RUNNING;
 }
 
+// Of few stacks, when a fiber has ended on them.
+static void fiber_look_over(hy_root *root, const hy_task *task, hyi_stack *stack) {
+    if (!hyi_stack_is_whole(stack)) hyi_overflow_panic(task);
+    if (stack->painted && task->place) hyi_measure_end(root, task->place, stack);
+}
+
 // The end of a fiber. Gives the task that goes on here, on the same stack; or does not return.
 HYI_TSAN_UNCOUNTED static hy_task *fiber_end(hy_task *task) {
     hy_root *root = task->root;
     hyi_stack *stack = task->stack;
+    if (__builtin_expect(stack->look_over, 0)) fiber_look_over(root, task, stack);
     task->state = HYI_TASK_ENDED;
     task->stack = NULL;
     hyi_current = NULL;
@@ -283,7 +295,7 @@ HYI_TSAN_UNCOUNTED static hy_task *fiber_end(hy_task *task) {
 
     hy_task *next = fiber_next(root);
     hyi_current = next;
-    if (next && !next->stack && next->stack_class == stack->stack_class) {
+    if (next && !next->stack && next->stack_class == stack->stack_class && !root->measure_stacks) {
         hyi_stacks_unpromise(root->stacks, next->stack_class);
         next->stack = stack;
         return next;
@@ -310,6 +322,7 @@ HYI_TSAN_UNCOUNTED static void fiber_main(void) {
 }
 
 static void fiber_begin_round(hy_root *root) {
+    hyi_overflow_watch_thread();
     root->errno_at = &errno;
     root->loop_tsan = hyi_tsan_here();
     root->from_loop = true;

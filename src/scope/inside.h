@@ -72,7 +72,6 @@ struct hy_task {
     hyi_place *place;
     hyi_stack *stack; // NULL: it has not begun, or has ended
     hy_timer timer;   // of the wait's deadline
-    int saved_errno;
     void *fake_stack; // AddressSanitizer's
 };
 

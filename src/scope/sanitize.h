@@ -37,11 +37,15 @@
 // Just after; tells which stack it came from.
 #define hyi_asan_arrive(fake, out_low, out_size)                                                   \
     __sanitizer_finish_switch_fiber(fake, out_low, out_size)
+#define HYI_ASAN_BLIND __attribute__((no_sanitize("address"))) // reads other functions' frames
+#define hyi_asan_runs() 1
 #define hyi_asan_forbid(ptr, size) __asan_poison_memory_region(ptr, size)
 #define hyi_asan_allow(ptr, size) __asan_unpoison_memory_region(ptr, size)
 #else
 #define hyi_asan_leave(out_fake, low, size) ((void)(out_fake), (void)(low), (void)(size))
 #define hyi_asan_arrive(fake, out_low, out_size) ((void)(fake), (void)(out_low), (void)(out_size))
+#define HYI_ASAN_BLIND
+#define hyi_asan_runs() 0
 #define hyi_asan_forbid(ptr, size) ((void)(ptr), (void)(size))
 #define hyi_asan_allow(ptr, size) ((void)(ptr), (void)(size))
 #endif

@@ -212,7 +212,7 @@ static hyi_guard_kind stack_guard(hyi_stacks *stacks, uint8_t *page) {
 }
 
 // Reading a page that was never written shows the system's page of zeros and costs no memory.
-static bool stack_is_whole(const hyi_stack *stack) {
+bool hyi_stack_is_whole(const hyi_stack *stack) {
     if (stack->guard != HYI_GUARD_CANARY) return true;
     const uint64_t *words = (const uint64_t *)(const void *)(stack->low - STACK_CANARY_BYTES);
     uint64_t any = 0;
@@ -242,6 +242,7 @@ void hyi_stacks_unpromise(hyi_stacks *stacks, uint32_t stack_class) {
 
 static void stack_first_use(hyi_stacks *stacks, hyi_stack *stack) {
     stack->guard = (uint8_t)stack_guard(stacks, stack->low - stacks->page);
+    stack->look_over = stack->guard == HYI_GUARD_CANARY;
     stack->tsan_fiber = hyi_tsan_make();
     if (hyi_valgrind_runs()) stack->valgrind_id = hyi_valgrind_add(stack->low, stack->top) + 1;
 }
@@ -273,7 +274,7 @@ static void stack_cool(hyi_stacks *stacks, stack_pool *pool, hyi_stack *stack) {
     pool->cold = stack;
 }
 
-bool hyi_stacks_give(hyi_stacks *stacks, hyi_stack *stack) {
+void hyi_stacks_give(hyi_stacks *stacks, hyi_stack *stack) {
     stack_pool *pool = stack_pool_of(stacks, stack->stack_class);
     hyi_stack *second = pool->warm;
     stack->next = second;
@@ -284,7 +285,6 @@ bool hyi_stacks_give(hyi_stacks *stacks, hyi_stack *stack) {
         stack->next = second->next;
         stack_cool(stacks, pool, second);
     }
-    return stack_is_whole(stack);
 }
 
 size_t hyi_stacks_mapped(const hyi_stacks *stacks) {
@@ -305,9 +305,12 @@ void hyi_stack_paint(hyi_stack *stack) {
     uint64_t *end = (uint64_t *)(void *)stack->top;
     for (uint64_t *at = (uint64_t *)(void *)stack->low; at < end; at++)
         *at = STACK_PAINT;
+    stack->painted = stack->look_over = true;
 }
 
-size_t hyi_stack_use(const hyi_stack *stack) {
+HYI_ASAN_BLIND size_t hyi_stack_use(hyi_stack *stack) {
+    stack->painted = false;
+    stack->look_over = stack->guard == HYI_GUARD_CANARY;
     const uint64_t *at = (const uint64_t *)(const void *)stack->low;
     const uint64_t *end = (const uint64_t *)(const void *)stack->top;
     while (at < end && *at == STACK_PAINT)

@@ -27,6 +27,8 @@ typedef struct hyi_stack {
     uint8_t *top;           // behind the last, coloured; aligned to 16
     uint8_t stack_class;    // hy_stack, never HY_STACK_DEFAULT
     uint8_t guard;          // hyi_guard_kind
+    bool painted;           // for hyi_stack_use
+    bool look_over;         // when a fiber ends on it: painted, or not really guarded
     uint32_t valgrind_id;
     void *tsan_fiber; // ThreadSanitizer's
 } hyi_stack;
@@ -37,9 +39,11 @@ void hyi_stacks_close(hyi_stacks *stacks); // NULL is fine; stacks that are out 
 HY_CHECKED bool hyi_stacks_promise(hyi_stacks *stacks, uint32_t stack_class);
 void hyi_stacks_unpromise(hyi_stacks *stacks, uint32_t stack_class);  // it is not needed
 hyi_stack *hyi_stacks_take(hyi_stacks *stacks, uint32_t stack_class); // keeps a promise
-// May be the stack that the caller runs on: it stays as it is until the next take. False: somebody
-// has written below it (canary only), and the memory there cannot be trusted.
-bool hyi_stacks_give(hyi_stacks *stacks, hyi_stack *stack);
+// May be the stack that the caller runs on: it stays as it is until the next take.
+void hyi_stacks_give(hyi_stacks *stacks, hyi_stack *stack);
+// False: somebody has written below it (where only a canary was), and that memory cannot be
+// trusted.
+bool hyi_stack_is_whole(const hyi_stack *stack);
 size_t hyi_stacks_mapped(const hyi_stacks *stacks);      // bytes that may be touched
 uint32_t hyi_stacks_unguarded(const hyi_stacks *stacks); // made with a canary only
 size_t hyi_stacks_page(const hyi_stacks *stacks);        // of the system; a guard is one
@@ -47,8 +51,9 @@ size_t hyi_stacks_class_size(uint32_t stack_class);      // usable bytes, but fo
 // For tests: the strongest guard that new stacks get.
 void hyi_stacks_weaken(hyi_stacks *stacks, hyi_guard_kind strongest);
 
-// The deepest use since hyi_stack_paint, in bytes. Painting touches every page.
+// The deepest use since hyi_stack_paint, in bytes. Painting touches every page, and is for a stack
+// on which nobody runs.
 void hyi_stack_paint(hyi_stack *stack);
-size_t hyi_stack_use(const hyi_stack *stack);
+size_t hyi_stack_use(hyi_stack *stack); // once
 
 #endif

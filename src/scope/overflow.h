@@ -1,0 +1,15 @@
+// overflow.h - what is said when a fiber has used up its stack.     Room: scope.
+#ifndef HYI_SCOPE_OVERFLOW_H
+#define HYI_SCOPE_OVERFLOW_H
+
+#include <hypha/scope.h>
+
+// Puts the handler of SIGSEGV in, or back in where somebody took it away.
+void hyi_overflow_install(void);
+// Gives the calling thread a stack for handlers, unless it has one: a fault on a stack that is used
+// up could not be handled there.
+void hyi_overflow_watch_thread(void);
+// For a stack that nothing guards: somebody has written below it.
+HY_NORETURN void hyi_overflow_panic(const hy_task *task);
+
+#endif
