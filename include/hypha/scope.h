@@ -36,7 +36,7 @@ typedef hy_err (*hy_fn)(void *arg);
 typedef enum hy_verdict {
     HY_IGNORE = 1,   // nothing follows
     HY_COLLECT,      // the scope goes on; its first such error is what join and close return
-    HY_FAIL,         // the same, and everything else in the scope is cancelled
+    HY_FAIL,         // the same, and everything else in the scope is cancelled (HY_CANCELLED)
     HY_FINISH,       // everything else is cancelled, and the scope ends well
     HY_RESTART_ONE,  // services only: this one
     HY_RESTART_ALL,  // services only: all of the scope's services, in their order of start
@@ -49,12 +49,14 @@ typedef struct hy_ending {
     const char *name; // of the task or service
     hy_err err;       // what its function returned
     bool is_service;
-    bool cancelled; // it was told to end, by cancel or stop
+    bool cancelled; // it was told to end, by cancel or stop, and `err` is only that
 } hy_ending;
 
 typedef hy_verdict (*hy_policy)(const hy_ending *ending);
 
-// For tasks. An error of a task that was cancelled is never held against anybody.
+// For tasks. What a cancelled task passes on is held against nobody: the reason it was given, or
+// HY_CANCELLED, or HY_CLOSED while draining. Another error out of its clean-up is an error. After
+// HY_FINISH nothing is held any more.
 HY_API hy_verdict hy_fail_fast(const hy_ending *ending); // the first error fails; the default
 HY_API hy_verdict hy_collect(const hy_ending *ending);   // all run; the first error is reported
 HY_API hy_verdict hy_race(const hy_ending *ending); // the first success finishes; errors collect
@@ -163,7 +165,8 @@ typedef struct hy_scope_options {
 } hy_scope_options;
 
 // The block form. Opens a scope below the current one, on the fiber's own stack. Only memory for a
-// preset's bindings or a timeout can be missing: then the block is not run, and `err` is HY_NOMEM.
+// timeout, limits, a preset's bindings or baggage can be missing: then the block is not run, and
+// `err` is HY_NOMEM. Opened where all is cancelled already it runs, to its first wait.
 //
 //     hy_err err = HY_OK;
 //     HY_SCOPE(s, &err, .name = "request", .timeout = HY_SECONDS(2)) {
@@ -173,9 +176,11 @@ typedef struct hy_scope_options {
 //     return err;
 //
 // At the end of the block the scope waits for its tasks; left by `break` or `return`, it cancels
-// them first. Either way it then releases what it owns. `err` (may be NULL) keeps an error that the
-// body put there; where that is HY_OK it gets the scope's: the first error its policy held against
-// it, or why it was cancelled. Never leave by longjmp; not by goto into the block.
+// them first, which is no error. Either way it then releases what it owns. `err` (may be NULL) keeps
+// an error that the body put there; where that is HY_OK, or only the reason why this scope was
+// cancelled, it gets the scope's: the first error its policy held against it, or why it was
+// cancelled. What tasks use is declared before the block: variables of the body are gone when the
+// scope waits. Never leave by longjmp; not by goto into the block.
 #define HY_SCOPE(name_, out_err, ...)                                                              \
     for (hyi_scope_block name_##_block __attribute__((cleanup(hyi_scope_block_end))),              \
          *name_##_once = hyi_scope_block_init(&name_##_block);                                     \
@@ -186,14 +191,18 @@ typedef struct hy_scope_options {
              name_; name_ = hyi_scope_block_join(&name_##_block))
 
 // The dynamic form, below any living scope (NULL: the current one), from any fiber or callback. Its
-// parent closes it if nobody else does. HY_NOMEM, HY_CLOSED (the parent is ending).
+// parent closes it if nobody else does, when all tasks below have ended, the latest first; what it
+// ends with is then put before the parent's policy, like a task's end. HY_NOMEM, HY_CLOSED (the
+// parent is draining or ending), or why the parent was cancelled.
 HY_API HY_CHECKED hy_err hy_scope_open(hy_scope *parent, const hy_scope_options *options,
                                        hy_scope **out_scope);
 // Fiber. Waits until all tasks below have ended; services run on. The scope's error, as above.
+// HY_DEADLOCK: the fiber runs in it, and it is not the fiber's own innermost block.
 HY_API HY_CHECKED hy_err hy_scope_join(hy_scope *scope);
 // Fiber. Cancels what still runs, waits for it, stops services in reverse order of start, releases
 // what is owned, and frees a scope of the dynamic form. Its error. From inside `scope` it cannot
-// wait: then it is hy_scope_stop, and the answer HY_BUSY.
+// wait: then it is hy_scope_stop, and the answer HY_BUSY. Another fiber's block, or what another
+// fiber is closing, is cancelled and waited for. No cancellation cuts it short.
 HY_API hy_err hy_scope_close(hy_scope *scope);
 
 // Two-phase stop: at once the scope is draining (hy_draining; intake calls return HY_CLOSED; no new
@@ -202,7 +211,8 @@ HY_API hy_err hy_scope_close(hy_scope *scope);
 // each cancelled when its share of `grace` has passed (0: the scope's stop_max; what one does not
 // use the next one gets). Does not wait: join or close does.
 HY_API void hy_scope_stop(hy_scope *scope, hy_ns grace);
-// The whole subtree, now; shields hold it off. `why` is what waiting calls return.
+// The whole subtree, now; shields hold it off. `why` is what waiting calls return (HY_OK:
+// HY_CANCELLED). The first reason stays.
 HY_API void hy_scope_cancel(hy_scope *scope, hy_err why);
 
 HY_API hy_scope *hy_scope_current(void); // of the running fiber; NULL: not in a fiber
@@ -230,14 +240,17 @@ typedef struct hy_spawn_options {
 // `out_task` NULL nothing remains after its end; else the task stays until hy_await or the end of
 // the scope. Waits while the scope is at its tasks_max; outside a fiber it refuses then.
 // HY_NOMEM, HY_LIMIT (fibers of the root; tasks_max, outside a fiber), HY_CLOSED (draining or
-// ending), or why the caller was cancelled while it waited.
+// ending), why the scope was cancelled, or why the caller was while it waited. Once spawned, `fn`
+// always runs, to its first wait at least: so it may own what `arg` points to.
 #define hy_spawn(scope, fn, arg, options, out_task)                                                \
     hyi_spawn(scope, fn, arg, options, out_task, hyi_place_here())
 // Fiber. Waits for the task's end, gives what it returned, and frees it. HY_DEADLOCK: the task is
-// waiting for this fiber (it is the fiber itself, or owns a scope that this fiber runs in). When
+// waiting for this fiber (it is the fiber itself, opened a block that this fiber runs in, or awaits
+// it, at whatever distance). Its error is held against its scope all the same. When
 // the caller is cancelled it gets that reason, and the task stays.
 HY_API HY_CHECKED hy_err hy_await(hy_task *task);
-HY_API void hy_task_cancel(hy_task *task, hy_err why); // this one only
+// This one, and the blocks it is in. It runs to its first wait even if it had not begun.
+HY_API void hy_task_cancel(hy_task *task, hy_err why);
 HY_API bool hy_task_ended(const hy_task *task);
 
 // Fiber. Gives way to the others that are ready.
@@ -367,7 +380,8 @@ HY_API void hy_event_set(hy_event *event);    // wakes all
 HY_API void hy_event_clear(hy_event *event);
 
 // From another thread: `remote` is posted to the world, which then sets the event. The record is
-// busy until the event is set.
+// busy until the event is set. A world does not know that somebody will post: a program that waits
+// for nothing else ends with HY_DEADLOCK.
 typedef struct hy_remote_event {
     hy_post post;
     hy_event event;
