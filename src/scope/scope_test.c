@@ -425,6 +425,7 @@ static hy_err closes_its_owner(void *arg) {
 
 static hy_err closing_from_inside_is_a_stop(void *unused) {
     (void)unused;
+    int count = 0;
     hy_err err = HY_OK;
     HY_SCOPE(s, &err) {
         CHECK_OK(hy_spawn(s, closes_its_owner, s, NULL, NULL));
@@ -439,7 +440,7 @@ static hy_err closing_from_inside_is_a_stop(void *unused) {
         hy_scope *a = NULL;
         CHECK_ERR(hy_scope_open(s, NULL, &a), HY_CLOSED);
         HY_SCOPE(t, NULL) { // a block below may still spawn what it needs to finish
-            CHECK_OK(hy_spawn(t, naps_and_counts, &(int){ 0 }, NULL, NULL));
+            CHECK_OK(hy_spawn(t, naps_and_counts, &count, NULL, NULL));
         }
     }
     return err;
