@@ -260,7 +260,8 @@ HY_API hy_err hy_sleep(hy_ns duration);
 HY_API hy_err hy_sleep_until(hy_ns when);
 
 // Blocking work on the world's threads (a hy_work_kind), while the fiber waits. `fn` must not call
-// Hypha. Cancelled before it began, it never runs; once begun it is waited for, whatever happens.
+// Hypha. HY_OK: it has run. Cancelled before it began, it never runs; once begun it is waited for,
+// whatever happens, and who was cancelled meanwhile hears of that at the next wait.
 HY_API hy_err hy_offload(uint32_t kind, void (*fn)(void *arg), void *arg); // HY_LIMIT too
 
 // ---- resources --------------------------------------------------------------------------------
@@ -458,11 +459,13 @@ HY_API HY_CHECKED hy_err hy_conn_read(hy_conn *conn, void *ptr, size_t len, size
 HY_API HY_CHECKED hy_err hy_conn_write(hy_conn *conn, hy_bytes bytes); // fiber; all of it
 HY_API void hy_conn_close(hy_conn *conn); // what has not left may be lost
 
-// Fiber. Waits until `fd` is readable (1) or writable (2), whichever of `events` comes; real world
-// only. The descriptor stays the caller's; before closing it, hy_forget_fd. One fiber for each of
-// the two events (HY_BUSY).
+// Fiber. Waits until `fd` is readable (1) or writable (2), whichever of `events` comes first; a
+// broken one is both. Try first, wait when the call would block. Real world only (HY_UNSUPPORTED;
+// also for files). The descriptor stays the caller's, non-blocking from now on; before closing it,
+// hy_forget_fd. One fiber for each of the two events (HY_BUSY). HY_LIMIT: descriptors_max, of those
+// that are waited for.
 HY_API HY_CHECKED hy_err hy_wait_fd(int fd, uint32_t events, hy_ns deadline, uint32_t *out_events);
-HY_API void hy_forget_fd(int fd);
+HY_API void hy_forget_fd(int fd); // fiber; whoever waits gets HY_CLOSED
 
 // ---- seeing -----------------------------------------------------------------------------------
 

@@ -36,6 +36,7 @@ static void root_free(root_record *it) {
     hy_root *root = &it->root;
     hyi_root_signals_close(&it->signals);
     hyi_root_scheduler_close(root);
+    hyi_fds_close(root);
     hyi_tables_free(root);
     hy_mem_free(hy_world_mem(root->world), it, sizeof *it);
 }
