@@ -179,10 +179,11 @@ static hy_err service_run(void *arg) {
     service->own = &block.scope;
     // What a stop of this scope needs is there from now on: stopping must not fail for memory.
     err = hyi_scope_more(&block.scope) ? service->spec.fn(service->spec.arg) : HY_NOMEM;
+    hy_err why = hy_scope_reason(&block.scope);
     hy_err of_scope = hyi_scope_finish(&block.scope, err != HY_OK);
     service->own = NULL;
     hyi_scope_leave(&block.scope);
-    return err != HY_OK ? err : of_scope;
+    return err == HY_OK || err == why ? of_scope : err; // as blocks do
 }
 
 hy_service *hyi_service_of(hy_scope *own) {

@@ -4,8 +4,9 @@
 // HY_CLOSED, and work in progress goes on. Things then end in the order in which they need each
 // other: tasks, services from the latest started to the first, resources. Each gets its share of
 // the grace, the time left divided by the number of things left, so what one does not use the next
-// ones get; at the end of its share it is cancelled. A service is stopped by stopping its own scope
-// with its share as the grace, so the same rule holds all the way down.
+// ones get; at the end of its share it is cancelled. (All tasks together are one thing. Resources
+// are not counted: they get what is left over, and a tenth in any case.) A service is stopped by
+// stopping its own scope with its share as the grace, so the same rule holds all the way down.
 //
 // Services do not drain with the tasks. The last requests still need the database; its service
 // learns of the stop when they are done. From the first moment of a stop on, though, nothing is
@@ -32,6 +33,8 @@
 // is no grace: what is waited for is cancelled at once.
 #include "scope/root_signals.h"
 #include "scope/service.h"
+
+#define STOP_FLAGS (HYI_SCOPE_DRAINING | HYI_SCOPE_CANCELLED | HYI_SCOPE_ENDING)
 
 typedef enum stop_phase { STOP_NONE, STOP_TASKS, STOP_SERVICES, STOP_OVER } stop_phase;
 
@@ -70,7 +73,13 @@ hy_ns hyi_stop_share(hy_ns left, uint32_t shares) {
     return left == HY_NEVER ? HY_NEVER : left / (hy_ns)(shares > 0 ? shares : 1);
 }
 
-// Resources always get some time, however late it is: a tenth of stop_max.
+// For tasks and services. A tenth is kept back where there are resources, which mostly need little.
+static hy_ns stop_left(const hy_scope *scope) {
+    hy_ns left = hyi_stop_until(scope->root->world, scope->more->stop.until);
+    return left == HY_NEVER || !scope->owned ? left : left - left / 10;
+}
+
+// For resources. They always get some time, however late it is: a tenth of stop_max.
 hy_ns hyi_stop_left(const hy_scope *scope) {
     hy_ns most = hyi_stop_max(scope);
     if (!scope->more || scope->more->stop.phase == STOP_NONE) return most;
@@ -120,8 +129,7 @@ static void stop_prepare(hy_scope *scope) {
 static void stop_tasks(hy_scope *scope) {
     hy_world *world = scope->root->world;
     hyi_stop *stop = &scope->more->stop;
-    uint32_t shares = 1 + hyi_services_live(scope) + (scope->owned != NULL);
-    hy_ns share = hyi_stop_share(hyi_stop_until(world, stop->until), shares);
+    hy_ns share = hyi_stop_share(stop_left(scope), 1 + hyi_services_live(scope));
     hy_ns end = hyi_stop_end(world, share);
     stop_begin_below(scope, end);
     if (end == HY_NEVER) return;
@@ -143,6 +151,11 @@ static void stop_begin_below(hy_scope *scope, hy_ns until) {
     }
 }
 
+hy_err hy_wait_draining(void) {
+    hyi_wait wait = { .what = "draining", .deadline = HY_NEVER, .intake = true };
+    return hyi_park(&wait);
+}
+
 // ---- going on ---------------------------------------------------------------------------------
 
 static void stop_on_timer(hy_timer *timer) {
@@ -153,7 +166,7 @@ static void stop_on_timer(hy_timer *timer) {
 
 void hyi_stop_progress(hy_scope *scope) {
     for (; scope; scope = scope->parent) {
-        if (!(scope->flags & (HYI_SCOPE_DRAINING | HYI_SCOPE_CANCELLED))) return;
+        if (!(scope->flags & STOP_FLAGS)) return;
         if (!scope->more) continue;
         hyi_stop *stop = &scope->more->stop;
         if (stop->phase == STOP_TASKS && stop_tasks_are_over(scope)) {
@@ -201,8 +214,7 @@ static void stop_next_service(hy_scope *scope, bool shortened) {
     hy_service *service = hyi_service_at(link);
     if (service->shared && !shortened) return;
     service->shared = true;
-    uint32_t shares = hyi_services_live(scope) + (scope->owned != NULL);
-    hy_ns share = hyi_stop_share(hyi_stop_until(scope->root->world, stop->until), shares);
+    hy_ns share = hyi_stop_share(stop_left(scope), hyi_services_live(scope));
     if (service->spec.stop_max > 0 && service->spec.stop_max < share) {
         share = service->spec.stop_max;
     }

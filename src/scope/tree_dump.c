@@ -72,6 +72,10 @@ void hy_scope_tree(const hy_scope *scope, hy_tree_form form, hy_buf *out) {
     }
 }
 
+hy_scope_stats hy_scope_stats_of(const hy_scope *scope) {
+    return scope->root->stats;
+}
+
 // ---- the walk ---------------------------------------------------------------------------------
 
 static const hyi_list *dump_list(const hy_scope *scope, dump_kind kind) {
