@@ -176,9 +176,9 @@ typedef struct hy_scope_options {
 //     return err;
 //
 // At the end of the block the scope waits for its tasks; left by `break` or `return`, it cancels
-// them first, which is no error. Either way it then releases what it owns. `err` (may be NULL) keeps
-// an error that the body put there; where that is HY_OK, or only the reason why this scope was
-// cancelled, it gets the scope's: the first error its policy held against it, or why it was
+// them first, which is no error. Either way it then releases what it owns. `err` (may be NULL)
+// keeps an error that the body put there; where that is HY_OK, or only the reason why this scope
+// was cancelled, it gets the scope's: the first error its policy held against it, or why it was
 // cancelled. What tasks use is declared before the block: variables of the body are gone when the
 // scope waits. Never leave by longjmp; not by goto into the block.
 #define HY_SCOPE(name_, out_err, ...)                                                              \
