@@ -449,15 +449,20 @@ HY_API HY_CHECKED hy_err hy_port_open(hy_scope *scope, const char *host, uint16_
 HY_API uint16_t hy_port_number(const hy_port *port);
 HY_API void hy_port_close(hy_port *port);
 // Fiber, intake: HY_CLOSED when the port is closed or the current scope is being stopped. The
-// connection belongs to `scope`. At descriptors_max it waits.
+// connection belongs to `scope` (NULL: the current one). At descriptors_max it waits. At most 128
+// connections wait to be accepted; more are refused.
 HY_API HY_CHECKED hy_err hy_accept(hy_port *port, hy_scope *scope, hy_conn **out_conn);
+// Fiber. As hy_connect. At descriptors_max it waits.
 HY_API HY_CHECKED hy_err hy_conn_open(hy_scope *scope, const char *host, uint16_t port,
-                                      hy_conn **out_conn, hy_why *why); // fiber
+                                      hy_conn **out_conn, hy_why *why);
 // Fiber. At least one byte, at most `len`; *out_len 0: the other end has sent all it will. At most
-// 256 KiB wait unread.
+// 256 KiB wait unread; then the other end has to. One fiber at a time (HY_BUSY). HY_CLOSED: the
+// connection broke, or was closed.
 HY_API HY_CHECKED hy_err hy_conn_read(hy_conn *conn, void *ptr, size_t len, size_t *out_len);
-HY_API HY_CHECKED hy_err hy_conn_write(hy_conn *conn, hy_bytes bytes); // fiber; all of it
-HY_API void hy_conn_close(hy_conn *conn); // what has not left may be lost
+// Fiber. HY_OK: all of it has left. Writers take turns. Cancelled in the middle, the connection
+// takes no more (HY_CLOSED); up to 256 KiB go as a whole or not at all.
+HY_API HY_CHECKED hy_err hy_conn_write(hy_conn *conn, hy_bytes bytes);
+HY_API void hy_conn_close(hy_conn *conn); // fiber; what is being written may be lost
 
 // Fiber. Waits until `fd` is readable (1) or writable (2), whichever of `events` comes first; a
 // broken one is both. Try first, wait when the call would block. Real world only (HY_UNSUPPORTED;
