@@ -1,10 +1,11 @@
 // hypha/hypha.h - everything, for those who want one line.
-// The rooms in the order of the house: base and schema, machine, world, store, host, net.
+// The rooms in the order of the house: base, schema and value, machine, world, store, host, net.
 #ifndef HYPHA_HYPHA_H
 #define HYPHA_HYPHA_H
 
 #include <hypha/base.h>
 #include <hypha/schema.h>
+#include <hypha/value.h>
 #include <hypha/machine.h>
 #include <hypha/world.h>
 #include <hypha/store.h>
