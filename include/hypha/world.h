@@ -6,7 +6,7 @@
 // and every fault drawn from one seed). Code that is given a world cannot tell which it lives in.
 //
 // Every asynchronous thing is a record that the caller owns and embeds. One `done` per accepted
-// submit; a refused submit never completes. `done` runs on the world's thread.
+// submit; one that was refused or withdrawn never completes. `done` runs on the world's thread.
 #ifndef HYPHA_WORLD_H
 #define HYPHA_WORLD_H
 
@@ -80,7 +80,8 @@ HY_API void hy_world_note(hy_world *world, const char *what, uint64_t subject, u
 
 // ---- posts, timers, work ----------------------------------------------------------------------
 
-// Runs `done` on the world's thread soon, in order of posting.
+// Runs `done` on the world's thread soon, in order of posting. Cheap from that thread itself: a
+// post that posts itself again costs no system call, and still holds up neither timers nor sockets.
 typedef struct hy_post hy_post;
 struct hy_post {
     void (*done)(hy_post *post);
@@ -178,16 +179,16 @@ HY_API void hy_listener_close(hy_listener *listener);
 HY_API HY_CHECKED hy_err hy_connect(hy_world *world, const char *host, uint16_t port,
                                     void (*connected)(void *self, hy_err err, hy_stream *stream),
                                     void *self, hy_why *why);
-// Gives up what was asked with this `self`, if that is still under way: `connected` then comes soon,
-// with HY_CANCELLED.
+// Gives up what was asked with this `self`, if that is still under way: `connected` then comes
+// soon, with HY_CANCELLED.
 HY_API void hy_connect_cancel(hy_world *world, void *self);
 HY_API void hy_stream_start(hy_stream *stream, const hy_stream_events *events, void *self);
 HY_API HY_CHECKED hy_err hy_stream_write(hy_stream *stream,
-                                         hy_bytes bytes); // copies; HY_LIMIT over 16 MiB queued
+                                         hy_bytes bytes);   // copies; HY_LIMIT over 16 MiB queued
 HY_API bool hy_stream_has_drained(const hy_stream *stream); // everything written has left
 // No `read` while paused; what arrives then waits, and in the end holds up the other side.
 HY_API void hy_stream_pause(hy_stream *stream, bool paused);
-HY_API void hy_stream_close(hy_stream *stream);           // once; what has not drained may be lost
+HY_API void hy_stream_close(hy_stream *stream); // once; what has not drained may be lost
 
 // ---- descriptors (real world only; a simulated one refuses with HY_UNSUPPORTED) ---------------
 

@@ -88,6 +88,51 @@ static hy_err posts_of_other_threads_arrive_in_order(hy_mem *mem) {
     return HY_OK;
 }
 
+// A post that comes when the world has looked for the last time and does not sleep yet: another
+// thread's, and it is over before the world says that it sleeps.
+typedef struct knock {
+    hy_post post;
+    hy_world *world;
+    uv_prepare_t before_sleep;
+    bool sent;
+} knock;
+
+static void on_knock(hy_post *post) {
+    hy_world_stop(((knock *)post)->world);
+}
+
+static void *send_knock(void *argument) {
+    knock *self = (knock *)argument;
+    hy_world_post(self->world, &self->post);
+    return NULL;
+}
+
+static void knock_before_sleep(uv_prepare_t *handle) {
+    knock *self = (knock *)handle->data;
+    if (self->sent) return;
+    self->sent = true;
+    pthread_t thread;
+    CHECK_EQ(pthread_create(&thread, NULL, send_knock, self), 0);
+    pthread_join(thread, NULL);
+}
+
+static hy_err a_world_that_falls_asleep_hears_every_post(hy_mem *mem) {
+    (void)mem;
+    HY_CLEANUP(close_world) hy_world *world = NULL;
+    CHECK_OK(hy_world_open(NULL, &world));
+    knock self = { .post = { .done = on_knock }, .world = world };
+    hy_timer never = { .done = on_closing_time };
+    CHECK_OK(hy_timer_at(world, &never, HY_NEVER));
+    CHECK_EQ(uv_prepare_init(hy_world_loop(world), &self.before_sleep), 0);
+    self.before_sleep.data = &self;
+    CHECK_EQ(uv_prepare_start(&self.before_sleep, knock_before_sleep), 0);
+    hy_world_run(world);
+    CHECK(self.sent);
+    uv_close((uv_handle_t *)&self.before_sleep, NULL);
+    hy_timer_stop(world, &never);
+    return HY_OK;
+}
+
 static void *stop_world(void *argument) {
     hy_world_stop((hy_world *)argument);
     return NULL;
@@ -289,7 +334,44 @@ static hy_err a_watch_stays_until_it_is_paused(hy_mem *mem) {
     return HY_OK;
 }
 
-// ---- timers without a timerfd -------------------------------------------------------------------
+// ---- the alarm ----------------------------------------------------------------------------------
+
+// Work that waits until the world sleeps with its alarm set, and then starts an earlier timer.
+typedef struct sleeper {
+    hy_work work;
+    hy_timer far, soon;
+    hy_world *world;
+} sleeper;
+
+static void sleeper_run(hy_work *work) {
+    hyi_real *real = hyi_real_of(((sleeper *)work)->world);
+    while (!atomic_load(&real->sleeping)) {
+    }
+}
+
+static void sleeper_done(hy_work *work) {
+    sleeper *self = (sleeper *)work;
+    CHECK_EQ(hy_timer_at(self->world, &self->soon, hy_world_now(self->world) + 1), HY_OK);
+}
+
+static void sleeper_on_soon(hy_timer *timer) {
+    sleeper *self = (sleeper *)(void *)((uint8_t *)timer - offsetof(sleeper, soon));
+    hy_timer_stop(self->world, &self->far);
+}
+
+static hy_err an_earlier_timer_sets_the_alarm_anew(hy_mem *mem) {
+    (void)mem;
+    HY_CLEANUP(close_world) hy_world *world = NULL;
+    CHECK_OK(hy_world_open(NULL, &world));
+    sleeper self = { .work = { .run = sleeper_run, .done = sleeper_done },
+                     .far.done = on_closing_time,
+                     .soon.done = sleeper_on_soon,
+                     .world = world };
+    CHECK_OK(hy_timer_at(world, &self.far, hy_world_now(world) + HY_SECONDS(3600)));
+    CHECK_OK(hy_world_work(world, &self.work));
+    hy_world_run(world); // ends when `far` is stopped, which is not in an hour
+    return HY_OK;
+}
 
 typedef struct tick {
     hy_timer timer;
@@ -472,11 +554,14 @@ static hy_err closing_with_open_things_is_a_mistake(hy_mem *mem) {
 }
 
 KIT_TESTS(KIT_TEST_ONCE(posts_of_other_threads_arrive_in_order),
+          KIT_TEST_ONCE(a_world_that_falls_asleep_hears_every_post),
           KIT_TEST_ONCE(another_thread_may_stop_the_run), KIT_TEST_ONCE(a_full_queue_refuses_work),
           KIT_TEST_ONCE(closing_waits_for_work), KIT_TEST_ONCE(slow_names_hold_up_no_disk),
           KIT_TEST(a_watch_tells_what_was_asked_for),
           KIT_TEST(a_post_that_repeats_starves_no_descriptor),
-          KIT_TEST(a_watch_stays_until_it_is_paused), KIT_TEST_ONCE(timers_do_without_a_timerfd),
+          KIT_TEST(a_watch_stays_until_it_is_paused),
+          KIT_TEST_ONCE(an_earlier_timer_sets_the_alarm_anew),
+          KIT_TEST_ONCE(timers_do_without_a_timerfd),
           KIT_TEST(a_limit_beyond_the_hard_one_is_refused),
           KIT_TEST(facts_of_the_process_are_counted), KIT_TEST_ONCE(the_service_manager_is_told),
           KIT_TEST_ONCE(closing_with_open_things_is_a_mistake))

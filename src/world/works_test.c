@@ -1,4 +1,7 @@
-// works_test.c - limits, order and turns of waiting work, without a thread.
+// works_test.c - limits, order and turns of waiting work.
+//
+// Without a thread, so that what starts next is decided by the test alone. What real threads make
+// of it is in real_test.c.
 #include "kit/kit.h"
 #include "world/works.h"
 
