@@ -38,6 +38,7 @@ static void block_close(hyi_scope_block *block, bool cancel) {
     HY_ASSERT(hyi_current->scope == scope); // blocks inside have been closed
     hy_err body = block->out_err ? *block->out_err : HY_OK;
     hy_err why = hy_scope_reason(scope); // before its end: then it would be the end's own
+    scope->body_err = body == why ? HY_OK : body;
     hy_err err = hyi_scope_finish(scope, cancel);
     hyi_scope_leave(scope);
     block->state = 2;

@@ -48,29 +48,32 @@ typedef enum hyi_task_state {
     HYI_TASK_ENDED,
 } hyi_task_state;
 
+// The first 64 bytes are a cache line of their own, and all that a switch touches.
 struct hy_task {
     void *sp;         // while it is not running
     hy_scope *scope;  // innermost open one
     hyi_table *table; // what HY_GET sees: the scope's, or a frame's
     hy_root *root;
     hy_task *next;       // in the ready queue or among the free
-    hyi_wait *wait;      // while parked
+    hyi_stack *stack;    // NULL: it has not begun, or has ended
     hy_err wake_err;     // what hyi_park returns
-    hy_err result;       // once ended
+    hy_err told;         // HY_OK, or why this task was cancelled (hy_task_cancel)
     uint8_t state;       // hyi_task_state
+    uint8_t stack_class; // hy_stack, never HY_STACK_DEFAULT
     bool kept;           // somebody holds the handle
     bool is_service;     // its end is told to its service, not to the policy
-    uint8_t stack_class; // hy_stack, never HY_STACK_DEFAULT
-    uint32_t number;     // for traces and gdb; from 1
-    hy_err told;         // HY_OK, or why this task was cancelled (hy_task_cancel)
-    hy_scope *owner;     // where it was spawned; it lives in owner->tasks
-    hyi_link in_owner;
-    hyi_list awaiting; // waits of those who called hy_await
+    bool timed;          // the timer of its wait may be running
+
     hy_fn fn;
     void *arg;
-    const char *name; // NULL: the place
+    hy_scope *owner; // where it was spawned; it lives in owner->tasks
+    hyi_link in_owner;
+    hyi_list awaiting; // waits of those who called hy_await
+    hy_err result;     // once ended
+    uint32_t number;   // for traces and gdb; from 1
+    hyi_wait *wait;    // while parked
+    const char *name;  // NULL: the place
     hyi_place *place;
-    hyi_stack *stack; // NULL: it has not begun, or has ended
     hy_timer timer;   // of the wait's deadline
     void *fake_stack; // AddressSanitizer's
 };
@@ -118,6 +121,7 @@ struct hy_scope {
     uint32_t live;
     hy_err reason;     // why it is cancelled
     hy_err first_err;  // held against it by the policy
+    hy_err body_err;   // block form: what its body will be found to have said
     hyi_table *table;  // counted
     hyi_list tasks;    // owned here
     hyi_list children; // scopes opened below, oldest first
@@ -187,7 +191,7 @@ struct hy_root {
     size_t loop_size;
     hyi_stacks *stacks;
     hy_task *free_tasks;
-    struct fiber_slab *task_slabs;
+    struct fiber_slab *task_slabs; // fiber.c
     struct hyi_measures *measures; // measure.c; NULL: nothing measured yet
     hy_root *next_root;            // in hyi_roots
     uint32_t fibers_max;

@@ -242,7 +242,7 @@ static void scope_clear(hy_scope *scope, hy_root *root, hy_scope *parent, uint32
     scope->parent = parent;
     scope->flags = flags | (parent ? parent->flags & SCOPE_INHERITED : 0);
     scope->task_count = scope->live = 0;
-    scope->reason = scope->first_err = HY_OK;
+    scope->reason = scope->first_err = scope->body_err = HY_OK;
     scope->table = NULL;
     hyi_list_init(&scope->tasks);
     hyi_list_init(&scope->children);
@@ -463,7 +463,7 @@ hy_err hyi_scope_finish(hy_scope *scope, bool cancel) {
     HY_ASSERT(scope->live == 0);
     HY_ASSERT(hyi_list_is_empty(&scope->children));
     hy_err err = hyi_scope_error(scope);
-    scope_tell_closed(scope, err);
+    scope_tell_closed(scope, scope->body_err != HY_OK ? scope->body_err : err);
     hyi_context_close(scope);
     if (scope->more) hyi_more_free(scope);
     hyi_list_remove(&scope->in_parent);
