@@ -6,10 +6,11 @@ if(TARGET hypha_scope)
         target_compile_definitions(hypha_scope PRIVATE HYI_UCONTEXT)
     endif()
     # A shadow stack would take a switch for an attack. Without its mark on this one object the
-    # linker takes it off the program.
+    # linker takes it off the program. Without a red zone a switch touches one cache line less.
     if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64|amd64")
         set_source_files_properties(${CMAKE_SOURCE_DIR}/src/scope/fiber.c PROPERTIES
-                                    COMPILE_OPTIONS -fcf-protection=none)
+                                    COMPILE_OPTIONS "-fcf-protection=none;-mno-red-zone"
+                                    COMPILE_DEFINITIONS HYI_NO_RED_ZONE)
     endif()
     # A big frame is touched page by page, so that it meets the guard page below a fiber's stack.
     target_compile_options(hypha_scope PUBLIC -fstack-clash-protection)
