@@ -129,8 +129,10 @@ static hy_err publishes(void *arg) {
     return HY_OK;
 }
 
-static hy_err spawn_waiting(hy_scope *scope, publisher *all, int count, hy_task **tasks) {
+static hy_err spawn_waiting(hy_scope *scope, hy_bus *bus, publisher *all, int count,
+                            hy_task **tasks) {
     for (int i = 0; i < count; i++) {
+        all[i].bus = bus;
         hy_err err = hy_spawn(scope, publishes, &all[i], NULL, &tasks[i]);
         if (err == HY_OK) err = hy_sleep(HY_MS(1));
         if (err != HY_OK) return err;
@@ -141,18 +143,16 @@ static hy_err spawn_waiting(hy_scope *scope, publisher *all, int count, hy_task 
 static hy_err all_get_it_at_one_moment_or_nobody(void *unused) {
     (void)unused;
     hy_err err = HY_OK;
+    hy_task *tasks[3];
+    publisher p[3] = { { .event = 1 }, { .event = 2 }, { .event = 3 } };
     HY_SCOPE(s, &err, .name = "test") {
         hy_bus *bus = NULL;
         hy_sub *fast = NULL, *slow = NULL;
-        hy_task *tasks[3];
         CHECK_OK(hy_bus_open(s, &bus));
         CHECK_OK(hy_subscribe(bus, s, &NUMBERS, NULL, &fast));
         CHECK_OK(hy_subscribe(bus, s, &NUMBERS, HY_OPTIONS(hy_sub, .capacity = 1), &slow));
         CHECK_OK(publish_range(bus, &NUMBERS, 0, 1));
-        publisher p[3] = { { bus, 1, HY_OK, false },
-                           { bus, 2, HY_OK, false },
-                           { bus, 3, HY_OK, false } };
-        CHECK_OK(spawn_waiting(s, p, 3, tasks));
+        CHECK_OK(spawn_waiting(s, bus, p, 3, tasks));
         CHECK_ERR(hy_bus_try_publish(bus, &NUMBERS, &p[0].event), HY_BUSY);
         CHECK_EQ(next_of(fast), 0);
         CHECK_EQ(next_of(fast), -1); // the others wait for `slow`
@@ -174,17 +174,17 @@ RUN_SIM(all_get_it_at_one_moment_or_nobody)
 static hy_err a_subscriber_that_leaves_lets_publishers_go_on(void *unused) {
     (void)unused;
     hy_err err = HY_OK;
+    hy_task *tasks[2];
+    publisher p[2] = { { .event = 1 }, { .event = 2 } };
     HY_SCOPE(s, &err, .name = "test") {
         hy_bus *bus = NULL;
         hy_sub *fast = NULL, *slow = NULL, *closed = NULL;
-        hy_task *tasks[2];
         CHECK_OK(hy_bus_open(s, &bus));
         CHECK_OK(hy_subscribe(bus, s, &NUMBERS, HY_OPTIONS(hy_sub, .capacity = 1), &slow));
         CHECK_OK(hy_subscribe(bus, s, &NUMBERS, HY_OPTIONS(hy_sub, .capacity = 1), &closed));
         CHECK_OK(hy_subscribe(bus, s, &NUMBERS, NULL, &fast));
         CHECK_OK(publish_range(bus, &NUMBERS, 0, 1));
-        publisher p[2] = { { bus, 1, HY_OK, false }, { bus, 2, HY_OK, false } };
-        CHECK_OK(spawn_waiting(s, p, 2, tasks));
+        CHECK_OK(spawn_waiting(s, bus, p, 2, tasks));
         hy_sub_close(slow);
         CHECK_OK(hy_sleep(HY_MS(1)));
         CHECK(!p[0].done);
@@ -205,17 +205,16 @@ RUN_SIM(a_subscriber_that_leaves_lets_publishers_go_on)
 static hy_err publishers_hear_of_the_end(void *unused) {
     (void)unused;
     hy_err err = HY_OK;
+    publisher p[3] = { { .event = 1 }, { .event = 2 }, { .event = 3 } };
+    hy_task *tasks[3];
     HY_SCOPE(outer, &err, .name = "outer") {
         hy_sub *slow = NULL;
-        publisher p[3] = { { .event = 1 }, { .event = 2 }, { .event = 3 } };
-        hy_task *tasks[3];
         HY_SCOPE(inner, &err, .name = "inner") {
             hy_bus *bus = NULL;
             CHECK_OK(hy_bus_open(inner, &bus));
             CHECK_OK(hy_subscribe(bus, outer, &NUMBERS, HY_OPTIONS(hy_sub, .capacity = 1), &slow));
             CHECK_OK(publish_range(bus, &NUMBERS, 0, 1));
-            p[0].bus = p[1].bus = p[2].bus = bus;
-            CHECK_OK(spawn_waiting(outer, p, 3, tasks));
+            CHECK_OK(spawn_waiting(outer, bus, p, 3, tasks));
         }
         CHECK_OK(err);
         CHECK_OK(hy_scope_join(outer));

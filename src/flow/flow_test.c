@@ -197,8 +197,8 @@ static hy_err feeds(void *arg) {
 static hy_err batches_are_full_or_in_time(void *unused) {
     (void)unused;
     hy_err err = HY_OK;
+    feeder f = { .count = 10, .pause = HY_MS(10) };
     HY_SCOPE(s, &err, .name = "test") {
-        feeder f = { .count = 10, .pause = HY_MS(10) };
         hy_flow *flow = NULL;
         CHECK_OK(hy_chan_open(s, sizeof(int), 0, NULL, &f.chan));
         CHECK_OK(hy_spawn(s, feeds, &f, NULL, NULL));
@@ -277,10 +277,10 @@ static hy_err open_merge(hy_scope *scope, feeder *feeders, uint32_t count, hy_me
 static hy_err a_merge_gives_all_of_all(void *unused) {
     (void)unused;
     hy_err err = HY_OK;
+    feeder f[3] = { { .from = 0, .count = 10, .pause = HY_MS(3) },
+                    { .from = 100, .count = 5 },
+                    { .from = 200, .count = 0 } };
     HY_SCOPE(s, &err, .name = "test") {
-        feeder f[3] = { { .from = 0, .count = 10, .pause = HY_MS(3) },
-                        { .from = 100, .count = 5 },
-                        { .from = 200, .count = 0 } };
         hy_flow *flow = NULL;
         CHECK_OK(open_merge(s, f, 3, HY_MERGE_ALL, &flow));
         int got, next[3] = { 0, 100, 200 }, count = 0;
@@ -301,9 +301,9 @@ RUN_REAL(a_merge_gives_all_of_all)
 static hy_err a_merge_can_end_with_the_first(void *unused) {
     (void)unused;
     hy_err err = HY_OK;
+    feeder f[2] = { { .from = 0, .count = 1000, .pause = HY_MS(10) },
+                    { .from = 5000, .count = 5, .pause = HY_MS(10) } };
     HY_SCOPE(s, &err, .name = "test") {
-        feeder f[2] = { { .from = 0, .count = 1000, .pause = HY_MS(10) },
-                        { .from = 5000, .count = 5, .pause = HY_MS(10) } };
         hy_flow *flow = NULL;
         CHECK_OK(open_merge(s, f, 2, HY_MERGE_FIRST, &flow));
         int got, count = 0;
@@ -323,10 +323,10 @@ RUN_SIM(a_merge_can_end_with_the_first)
 static hy_err an_error_of_one_ends_the_merge(void *unused) {
     (void)unused;
     hy_err err = HY_OK;
+    feeder f[2] = { { .from = 0, .count = 1000, .pause = HY_MS(1) }, { .count = 0 } };
+    int bad = 3;
     HY_SCOPE(s, &err, .name = "test") {
-        feeder f[2] = { { .from = 0, .count = 1000, .pause = HY_MS(1) }, { .count = 0 } };
         hy_flow *flows[2] = { NULL }, *flow = NULL;
-        int bad = 3;
         CHECK_OK(hy_chan_open(s, sizeof(int), 0, NULL, &f[0].chan));
         CHECK_OK(hy_flow_of_chan(s, f[0].chan, &flows[0]));
         CHECK_OK(hy_spawn(s, feeds, &f[0], NULL, NULL));
@@ -379,8 +379,8 @@ RUN_SIM(an_abandoned_merge_holds_nothing_up)
 static hy_err a_merge_can_be_closed_by_a_cancelled_fiber(void *unused) {
     (void)unused;
     hy_err err = HY_OK;
+    feeder f[2] = { { .from = 0, .count = 1000 }, { .from = 5000, .count = 1000 } };
     HY_SCOPE(s, &err, .name = "test") {
-        feeder f[2] = { { .from = 0, .count = 1000 }, { .from = 5000, .count = 1000 } };
         hy_flow *flow = NULL;
         CHECK_OK(open_merge(s, f, 2, HY_MERGE_ALL, &flow));
         int got;
@@ -415,9 +415,9 @@ static hy_err the_end_travels_into_a_channel(void *unused) {
     (void)unused;
     for (int way = 0; way < 3; way++) {
         hy_err err = HY_OK;
+        spring f = { .count = 3, .then = way == 1 ? HY_IO : HY_END };
+        pourer p = { .flow = NULL };
         HY_SCOPE(s, &err, .name = "test") {
-            spring f = { .count = 3, .then = way == 1 ? HY_IO : HY_END };
-            pourer p = { .flow = NULL };
             CHECK_OK(hy_chan_open(s, sizeof(int), 1, NULL, &p.chan));
             CHECK_OK(hy_flow_open(s, sizeof(int),
                                   &(hy_flow_source){ spring_next, spring_close, &f }, &p.flow));

@@ -106,11 +106,11 @@ static hy_err a_waiting_select_gets_one_and_leaves_all(void *unused) {
     static const int counts[] = { 1, 2, 8, 9, MANY };
     hy_err err = HY_OK;
     for (int k = 0; k < 5 && err == HY_OK; k++) {
+        hy_chan *chans[MANY];
+        int items[MANY] = { 0 }, last = counts[k] - 1;
+        chooser c = { .count = (uint32_t)counts[k] };
         HY_SCOPE(s, &err, .name = "test") {
-            hy_chan *chans[MANY];
-            int items[MANY] = { 0 }, last = counts[k] - 1;
             CHECK_OK(open_chans(s, chans, counts[k], 0));
-            chooser c = { .count = (uint32_t)counts[k] };
             for (int i = 0; i <= last; i++) {
                 c.cases[i] = (hy_case){ .chan = chans[i], .recv = &items[i] };
                 if (i % 3 == 1 && i != last) {
@@ -140,16 +140,13 @@ RUN_SIM(a_waiting_select_gets_one_and_leaves_all)
 static hy_err a_late_or_cancelled_select_leaves_all(void *unused) {
     (void)unused;
     hy_err err = HY_OK;
+    hy_chan *chans[2];
+    int got = 0;
+    chooser late = { .count = 2, .timeout = HY_MS(5) }, cancelled = { .count = 2 };
     HY_SCOPE(s, &err, .name = "test") {
-        hy_chan *chans[2];
-        int got = 0;
         CHECK_OK(open_chans(s, chans, 2, 0));
-        chooser late = { .count = 2,
-                         .timeout = HY_MS(5),
-                         .cases = { { .chan = chans[0], .recv = &got },
-                                    { .chan = chans[1], .send = &got } } };
-        chooser cancelled = late;
-        cancelled.timeout = 0;
+        late.cases[0] = cancelled.cases[0] = (hy_case){ .chan = chans[0], .recv = &got };
+        late.cases[1] = cancelled.cases[1] = (hy_case){ .chan = chans[1], .send = &got };
         hy_task *task = NULL;
         CHECK_OK(hy_spawn(s, chooses, &late, NULL, NULL));
         CHECK_OK(hy_spawn(s, chooses, &cancelled, NULL, &task));
@@ -171,15 +168,13 @@ RUN_SIM(a_late_or_cancelled_select_leaves_all)
 static hy_err closing_a_channel_is_a_case(void *unused) {
     (void)unused;
     hy_err err = HY_OK;
+    hy_chan *chans[2];
+    int got = 0;
+    chooser sends = { .count = 2 }, receives = { .count = 2 };
     HY_SCOPE(s, &err, .name = "test") {
-        hy_chan *chans[2];
-        int got = 0;
         CHECK_OK(open_chans(s, chans, 2, 0));
-        chooser sends = { .count = 2,
-                          .cases = { { .chan = chans[0], .send = &got },
-                                     { .chan = chans[1], .recv = &got } } };
-        chooser receives = sends;
-        receives.cases[0] = (hy_case){ .chan = chans[0], .recv = &got };
+        sends.cases[0] = (hy_case){ .chan = chans[0], .send = &got };
+        sends.cases[1] = receives.cases[1] = (hy_case){ .chan = chans[1], .recv = &got };
         CHECK_OK(hy_spawn(s, chooses, &sends, NULL, NULL));
         CHECK_OK(hy_sleep(HY_MS(1)));
         hy_chan_close(chans[0]);
@@ -187,7 +182,6 @@ static hy_err closing_a_channel_is_a_case(void *unused) {
         CHECK_OK(hy_scope_join(s));
         CHECK_OK(sends.err);
         CHECK_EQ(sends.cases[0].err, HY_CLOSED);
-        receives.cases[0].chan = NULL;
         CHECK_OK(hy_spawn(s, chooses, &receives, NULL, NULL));
         CHECK_OK(hy_sleep(HY_MS(1)));
         hy_chan_fail(chans[1], HY_IO);
@@ -205,11 +199,11 @@ RUN_SIM(closing_a_channel_is_a_case)
 static hy_err two_selects_meet_once(void *unused) {
     (void)unused;
     hy_err err = HY_OK;
+    hy_chan *chans[2];
+    int out[2] = { 1, 2 }, in[2] = { 0, 0 };
+    chooser c[2];
     HY_SCOPE(s, &err, .name = "test") {
-        hy_chan *chans[2];
-        int out[2] = { 1, 2 }, in[2] = { 0, 0 };
         CHECK_OK(open_chans(s, chans, 2, 0));
-        chooser c[2];
         for (int i = 0; i < 2; i++) {
             c[i] = (chooser){ .count = 4,
                               .cases = { { .chan = chans[0], .send = &out[i] },
