@@ -390,8 +390,9 @@ static hy_err two_close_one_joins(void *unused) {
         CHECK_OK(hy_scope_open(s, NULL, &a));
         CHECK_OK(hy_spawn(a, slow_end, NULL, NULL, NULL));
         hy_err spawned = hy_spawn(s, closes_it, a, NULL, NULL);
-        if (spawned == HY_OK) CHECK_OK(hy_yield());
+        hy_err yielded = spawned == HY_OK ? hy_yield() : HY_OK;
         CHECK_MEMORY(); // it may have been closed already
+        CHECK_OK(yielded);
         hy_err closed = hy_scope_close(a);
         if (spawned != HY_OK) return spawned;
         CHECK_OK(closed);
