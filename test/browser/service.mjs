@@ -1,8 +1,7 @@
 // service.mjs - the clinic and its payment provider as real processes, for one file of tests.
 //
-// Each service has a folder of its own in the system's temporary directory, ports chosen by the
-// kernel, and is stopped in close(). kill() is kill -9; start() after it uses the same port and
-// data.
+// Each service has a folder of its own in the system's temporary directory, and is stopped in
+// close(). kill() is kill -9; start() after it uses the same port and data.
 // With CLINIC_URL the tests use a clinic that runs already and cannot kill it.
 
 import { spawn } from "node:child_process";
@@ -11,11 +10,13 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 
+import { freePort } from "../crash/processes.mjs";
+
 const ROOT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../..");
 const BIN = process.env.CLINIC_BIN ?? path.join(ROOT, "build/release/examples/clinic");
 const PAGE = path.join(ROOT, "examples/clinic/page");
 
-const LAUNCH_MS = 30000;
+const LAUNCH_MS = 60000;
 
 export const GIVEN_URL = process.env.CLINIC_URL;
 export const CAN_KILL = !GIVEN_URL;
@@ -26,9 +27,9 @@ export async function openService() {
     const folder = await mkdtemp(path.join(tmpdir(), "clinic-browser-"));
     const ledger = path.join(folder, "ledger");
     const provider = await launch("clinic-provider", ["--port", "0", "--ledger", ledger]);
-    const args = (port) => ["--port", port, "--data", folder, "--provider", provider.url,
+    const args = ["--port", String(await freePort()), "--data", folder, "--provider", provider.url,
         "--page", PAGE];
-    let clinic = await launch("clinic", args("0"));
+    let clinic = await launch("clinic", args);
     const { url } = clinic;
     return {
         url,
@@ -40,7 +41,7 @@ export async function openService() {
         },
         kill: () => end(clinic.process, "SIGKILL"),
         async start() {
-            clinic = await launch("clinic", args(new URL(url).port));
+            clinic = await launch("clinic", args);
         },
         async close() {
             await end(clinic.process, "SIGTERM");

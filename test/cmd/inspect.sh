@@ -47,7 +47,7 @@ mkfifo "$work/in"
 service=$!
 exec 3>"$work/in"
 tries=0
-until grep -q ready "$work/said" || [ $tries = 100 ]; do
+until grep -q ready "$work/said" || [ $tries = 600 ]; do
     tries=$((tries + 1))
     sleep 0.1
 done

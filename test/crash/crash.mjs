@@ -13,7 +13,7 @@ import path from "node:path";
 
 import { newDice } from "./dice.mjs";
 import { CHECKS, readDatabase } from "./judge.mjs";
-import { after, client, exchange, newCounts } from "./load.mjs";
+import { after, ask, client, newCounts } from "./load.mjs";
 import { freePort, kill, launch, newClinic } from "./processes.mjs";
 
 const CRASHES = Number(process.env.CRASHES ?? 100);
@@ -70,10 +70,10 @@ async function settle(clinic) {
     throw new Error(`payments had not settled after ${SETTLE_MS / 1000} s`);
 }
 
-async function askAgain(clinic, exchanges) {
+async function askAgain(clinic, counts, exchanges) {
     const repeated = [];
     for (const { request, answer } of exchanges.slice(-REPEATED)) {
-        repeated.push({ request, answer, again: await exchange(clinic, request) });
+        repeated.push({ request, answer, again: await ask(clinic, counts, request) });
     }
     return repeated;
 }
@@ -118,7 +118,7 @@ async function loadAndCrash(clinic, provider) {
     await behave(provider, { mode: "normal" });
     const believed = await Promise.all(clients);
     await settle(clinic);
-    const repeated = await askAgain(clinic, believed.flatMap((b) => b.exchanges));
+    const repeated = await askAgain(clinic, counts, believed.flatMap((b) => b.exchanges));
     return { visits: believed.flatMap((b) => b.visits), repeated, stopped };
 }
 

@@ -32,7 +32,7 @@ function count(counts, what) {
 }
 
 // One exchange. null: nobody knows.
-export async function exchange(clinic, request) {
+async function exchange(clinic, request) {
     try {
         await clinic.up();
         const response = await fetch(clinic.url + request.path, {
@@ -49,7 +49,8 @@ export async function exchange(clinic, request) {
     }
 }
 
-async function ask(clinic, counts, request) {
+// Until there is an answer.
+export async function ask(clinic, counts, request) {
     for (;;) {
         count(counts, "sent");
         const answer = await exchange(clinic, request);

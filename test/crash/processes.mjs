@@ -6,7 +6,7 @@ import path from "node:path";
 
 const BUILD = process.env.HYPHA_BUILD ?? "build/debug";
 const FOLDER = path.join(BUILD, "examples/clinic");
-const OPENING_MS = 20000;
+const OPENING_MS = 60000;
 
 // Nothing that was started outlives this process, however it ends.
 const children = new Set();
