@@ -19,9 +19,15 @@
 // it, or from the one that fell. Its members are stopped from the end to the front, one at a time;
 // then comes the backoff; then they start from the front, each when the one before is ready. A
 // member that falls while the others go down is merely down; one that falls while they come up is
-// one more restart, and the group begins anew, grown at the front if need be. Those that are in
-// their first hy_start are not members, because nobody uses them yet.
+// one more restart, and the group begins anew, grown at the front if need be. A service in its
+// first hy_start is a member like the others, and its hy_start goes on waiting; who calls hy_start
+// while the group is at work waits for its end. So the order of start holds for newcomers, too.
 #include "scope/service.h"
+
+typedef struct group_wait {
+    hyi_wait wait;
+    hyi_link link;
+} group_wait;
 
 static bool restart_is_wanted(const hy_service *service, hy_err err);
 static bool restart_is_allowed(hyi_intensity *intensity, hy_ns now);
@@ -42,6 +48,7 @@ hy_err hyi_restarts_open(hy_scope *scope) {
     if (!restarts) return HY_NOMEM;
     restarts->scope = scope;
     restarts->timer.done = group_on_timer;
+    hyi_list_init(&restarts->waiting);
     restarts->intensity = (hyi_intensity){
         .within = more->restarts_within ? more->restarts_within : HY_SECONDS(10),
         .max = max,
@@ -166,7 +173,7 @@ static void group_begin(hy_scope *scope, hy_service *from, hy_ns pause) {
     for (hyi_link *link = &from->in_scope; link;
          link = hyi_list_after(&scope->more->services, link)) {
         hy_service *service = hyi_service_at(link);
-        if (service->phase == HYI_SERVICE_ENDED || service->first) continue;
+        if (service->phase == HYI_SERVICE_ENDED) continue;
         service->in_group = true;
         service->again = false;
         if (service->phase == HYI_SERVICE_WAITING) {
@@ -208,19 +215,34 @@ static bool group_go_down(hy_scope *scope) {
     return false;
 }
 
-// True: all are up.
-static bool group_come_up(hy_scope *scope) {
+// The first member that is not up; those that are leave the group.
+static hy_service *group_first_down(hy_scope *scope) {
     const hyi_list *services = &scope->more->services;
     for (hyi_link *link = hyi_list_first(services); link; link = hyi_list_after(services, link)) {
         hy_service *service = hyi_service_at(link);
         if (service->phase == HYI_SERVICE_UP) service->in_group = false;
-        if (!service->in_group) continue;
-        if (service->phase != HYI_SERVICE_DOWN) return false; // not ready yet, or in its own pause
-        hy_err err = hyi_service_launch(service);
-        if (err != HY_OK) hyi_service_fell(service, err); // steps by itself, or has ended all
-        return false;
+        if (service->in_group) return service;
+    }
+    return NULL;
+}
+
+// True: all are up.
+static bool group_come_up(hy_scope *scope) {
+    for (hy_service *next; (next = group_first_down(scope));) {
+        if (next->phase != HYI_SERVICE_DOWN) return false; // not ready yet, or in its own pause
+        hy_err err = hyi_service_launch(next);
+        if (err == HY_OK) return false;
+        hyi_service_fell(next, err); // it waits, is over, or the group has begun anew
+        if (scope->more->restarts->phase != HYI_GROUP_UP) return false;
     }
     return true;
+}
+
+static void group_answer(struct hyi_restarts *group, hy_err err) {
+    for (hyi_link *link; (link = hyi_list_first(&group->waiting));) {
+        hyi_list_remove(link);
+        hyi_wake(HYI_HOLDER(group_wait, link, link)->wait.task, err);
+    }
 }
 
 void hyi_group_step(hy_scope *scope) {
@@ -236,7 +258,36 @@ void hyi_group_step(hy_scope *scope) {
         }
         if (err != HY_OK) hyi_scope_hold(scope, HY_FAIL, err);
     }
-    if (group->phase == HYI_GROUP_UP && group_come_up(scope)) group->phase = HYI_GROUP_IDLE;
+    if (group->phase == HYI_GROUP_UP && group_come_up(scope)) {
+        group->phase = HYI_GROUP_IDLE;
+        group_answer(group, HY_OK);
+    }
+}
+
+static void group_unhook(hyi_wait *wait) {
+    hyi_list_remove(&HYI_HOLDER(group_wait, wait, wait)->link);
+}
+
+// A service that starts a sister while it is itself being started must not wait for itself.
+static bool group_is_inside(const hy_scope *scope) {
+    const hy_scope *at = hyi_current->scope;
+    while (at && at->parent != scope) {
+        at = at->parent;
+    }
+    return at && (at->flags & HYI_SCOPE_SERVICE);
+}
+
+hy_err hyi_group_await(hy_scope *scope) {
+    struct hyi_restarts *group = scope->more ? scope->more->restarts : NULL;
+    if (!group || group->phase == HYI_GROUP_IDLE || group_is_inside(scope)) return HY_OK;
+    group_wait wait = {
+        .wait = { .unhook = group_unhook, .what = "restart", .deadline = HY_NEVER },
+    };
+    hyi_list_append(&group->waiting, &wait.link);
+    hyi_scope_live(scope); // it does not end under the one who waits
+    hy_err err = hyi_park(&wait.wait);
+    hyi_scope_unlive(scope);
+    return err;
 }
 
 static void group_on_timer(hy_timer *timer) {
@@ -253,6 +304,7 @@ void hyi_services_rest(hy_scope *scope) {
     if (!group) return; // there never was a service
     hy_timer_stop(scope->root->world, &group->timer);
     group->phase = HYI_GROUP_IDLE;
+    group_answer(group, HY_CLOSED);
     hyi_link *next = NULL;
     for (hyi_link *link = hyi_list_first(&scope->more->services); link; link = next) {
         hy_service *service = hyi_service_at(link);

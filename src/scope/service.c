@@ -64,9 +64,11 @@ hy_err hy_start(hy_scope *scope, const hy_service_spec *spec, hy_service **out_s
     HY_ASSERT(hyi_current != NULL); // it waits: only from a fiber
     HY_ASSERT(spec->fn != NULL);
     if (!scope) scope = hyi_current->scope;
+    hy_err err = hyi_group_await(scope);
+    if (err != HY_OK) return err;
     if (hyi_scope_refuses(scope) != HY_OK) return HY_CLOSED;
     hy_service *service = NULL;
-    hy_err err = service_new(scope, spec, &service);
+    err = service_new(scope, spec, &service);
     if (err != HY_OK) return err;
     service_hold(service);
     service->kept = out_service != NULL;
@@ -273,7 +275,7 @@ void hyi_service_task_ended(hy_task *task) {
         hyi_service_set(service, HYI_SERVICE_WAITING);
         err = hyi_service_launch(service);
         if (err != HY_OK) hyi_service_fell(service, err);
-    } else if (service->in_group && service->spec.restart != HY_TEMPORARY) {
+    } else if (service->in_group && (service->spec.restart != HY_TEMPORARY || service->first)) {
         hyi_service_set(service, HYI_SERVICE_DOWN);
     } else {
         hyi_service_end(service, err);
@@ -295,7 +297,9 @@ void hyi_service_tell(hy_service *service, hy_ns grace) {
 }
 
 void hyi_service_end(hy_service *service, hy_err err) {
-    hy_err up = service->phase == HYI_SERVICE_STARTING ? err : HY_CLOSED; // or it was told to end
+    bool is_told = service->phase == HYI_SERVICE_STOPPING ||
+                   (!service->task && hyi_scope_refuses(service->scope) != HY_OK);
+    hy_err up = is_told && service->phase != HYI_SERVICE_STARTING ? HY_CLOSED : err;
     if (up == HY_OK && service->spec.restart == HY_PERMANENT) up = HY_END;
     if (service->first && up != HY_OK) service->kept = false; // hy_start gives no handle
     service->last_err = err;

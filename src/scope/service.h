@@ -73,9 +73,10 @@ typedef enum hyi_group_phase {
 struct hyi_restarts {
     hy_scope *scope;
     hyi_group_phase phase;
-    hy_ns until;    // the grace of going down
-    hy_ns pause;    // before coming up
-    hy_timer timer; // of the pause
+    hy_ns until;      // the grace of going down
+    hy_ns pause;      // before coming up
+    hy_timer timer;   // of the pause
+    hyi_list waiting; // of hy_start: those who come meanwhile
     hyi_intensity intensity;
     hy_ns times[];
 };
@@ -97,8 +98,10 @@ HY_CHECKED hy_err hyi_restarts_open(hy_scope *scope); // fine if there; HY_NOMEM
 void hyi_restarts_close(hy_scope *scope);
 void hyi_service_fell(hy_service *service, hy_err err); // it ended by itself, or could not start
 void hyi_group_step(hy_scope *scope);                   // something of the group has happened
-void hyi_services_rest(hy_scope *scope);                // nothing is started any more
-uint32_t hyi_services_live(const hy_scope *scope);      // those that have not ended
+// Fiber. Waits while a group goes down or comes up. HY_CLOSED, or why the caller was cancelled.
+HY_CHECKED hy_err hyi_group_await(hy_scope *scope);
+void hyi_services_rest(hy_scope *scope);           // nothing is started any more
+uint32_t hyi_services_live(const hy_scope *scope); // those that have not ended
 
 // stop.c
 hy_ns hyi_stop_max(const hy_scope *scope);

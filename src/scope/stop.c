@@ -106,9 +106,9 @@ void hy_scope_stop(hy_scope *scope, hy_ns grace) {
 static void stop_begin(hy_scope *scope, hy_ns until) {
     hyi_stop *stop = &scope->more->stop;
     if (stop->phase == STOP_NONE) {
+        hyi_scope_drain(scope);
         stop_prepare(scope);
         stop->until = until;
-        hyi_scope_drain(scope);
         stop_tasks(scope);
     } else if (until < stop->until) {
         stop->until = until;
