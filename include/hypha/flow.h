@@ -335,13 +335,13 @@ typedef enum hy_merge_end {
 // (HY_LIMIT).
 HY_API HY_CHECKED hy_err hy_flow_merge(hy_flow *const *from, uint32_t count, hy_merge_end end,
                                        hy_flow **out_flow);
-// Items of the flow are hy_batch: 1 to `count_max` at once, the first of which has waited for
+// Items of the flow are hy_items: 1 to `count_max` at once, the first of which has waited for
 // `wait_max` at most. What is there when the source ends or fails comes first. A batch is borrowed
 // until the next call, so it must not be batched again.
-typedef struct hy_batch {
+typedef struct hy_items {
     const void *items;
     uint32_t count;
-} hy_batch;
+} hy_items;
 HY_API HY_CHECKED hy_err hy_flow_batch(hy_flow *from, uint32_t count_max, hy_ns wait_max,
                                        hy_flow **out_flow);
 // Fiber. Sends all to `chan`, then closes both; on an error `chan` fails with it. HY_CLOSED: `chan`

@@ -1,5 +1,5 @@
 // hypha/host.h - machines as durable services.                                       Room: host.
-// Includes: machine world, and through them base and schema.
+// Includes: machine scope, and through them base, schema and world.
 // Threads: everything on the world's thread; only the commit itself runs as blocking work.
 //
 // A host runs one machine on one store: it takes calls into a bounded queue, steps them in batches,
@@ -10,7 +10,7 @@
 #define HYPHA_HOST_H
 
 #include <hypha/machine.h>
-#include <hypha/world.h>
+#include <hypha/scope.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -146,6 +146,33 @@ HY_API void hy_host_close(hy_host *host, void (*closed)(void *self, hy_err err),
 // What a crash does to a host: its memory is given back, nobody is told, nothing is stored. Only
 // after hy_sim_restart, when the world has forgotten everything that was under way.
 HY_API void hy_host_abandon(hy_host *host); // NULL is fine
+
+// ---- in scopes --------------------------------------------------------------------------------
+//
+// The same host, for programs whose parts are fibers (hypha/scope.h).
+
+// As hy_host_open; the host belongs to `scope`, which closes it after its tasks and services,
+// waiting `close_max` at most (0: its share of the scope's stop).
+HY_API HY_CHECKED hy_err hy_host_open_in(hy_scope *scope, hy_store *store,
+                                         const hy_machine *machine, const hy_host_options *options,
+                                         hy_ns close_max, hy_host **out_host, hy_why *why);
+// Fiber. Submits `call` and waits for its answer: call->err, or why it was not taken. `done` is not
+// used. Cancellation does not cut the wait, because the answer is on its way; who is cancelled
+// before that submits nothing. The reply is copied into the current scope (HY_NOMEM: the call was
+// answered, call->seq is its step).
+HY_API HY_CHECKED hy_err hy_host_ask(hy_host *host, hy_call *call);
+// Fiber. Runs look->look and waits until what it saw is durable. look->err, or HY_CLOSED.
+HY_API HY_CHECKED hy_err hy_host_see(hy_host *host, hy_look *look);
+
+// An executor in blocking style: each attempt is a task of `scope`, in a scope of its own that ends
+// at the effect's deadline. `effect` is a copy for the attempt. HY_OK ends it well: of a tracked
+// action with the completion that `run` has filled (cleared before; what it points to may be memory
+// of the attempt's scope, hy_scope_alloc). An error is a failed attempt: hy_effect_failed. Where
+// the scope takes nothing new because it is being stopped, attempts fail, and the ledger keeps the
+// action. `limits` as in hy_host_executor, its `start` and `cancel` unused. Errors as there.
+typedef hy_err (*hy_attempt)(void *self, const hy_effect *effect, void *out_completion);
+HY_API HY_CHECKED hy_err hy_host_executor_in(hy_scope *scope, hy_host *host,
+                                             const hy_executor *limits, hy_attempt run);
 
 // For small programs and tools, which have nothing else to do. `open_file` makes a world and a
 // SQLite store of its own, which `finish` closes too. `call` submits and runs the world until the

@@ -1,5 +1,5 @@
 // hypha/hypha.h - everything, for those who want one line.
-// The rooms in the order of the house: base, schema and value, machine, world, store, host, net.
+// The rooms in the order of the house.
 #ifndef HYPHA_HYPHA_H
 #define HYPHA_HYPHA_H
 
@@ -8,6 +8,9 @@
 #include <hypha/value.h>
 #include <hypha/machine.h>
 #include <hypha/world.h>
+#include <hypha/scope.h>
+#include <hypha/flow.h>
+#include <hypha/observe.h>
 #include <hypha/store.h>
 #include <hypha/host.h>
 #include <hypha/net.h>

@@ -76,11 +76,11 @@ typedef struct hy_input {
 
 // ---- invariants -------------------------------------------------------------------------------
 
-typedef enum hy_policy {
+typedef enum hy_invariant_policy {
     HY_VETO = 1, // roll the step back, answer HY_INVARIANT
     HY_HALT,     // roll back and take no further input: HY_HALTED until somebody looks
     HY_REPORT,   // keep the step, count and tell
-} hy_policy;
+} hy_invariant_policy;
 
 typedef enum hy_invariant_kind {
     HY_INVARIANT_ROW = 1,   // of each touched row
@@ -95,7 +95,7 @@ typedef enum hy_invariant_kind {
 typedef struct hy_invariant {
     const char *name;
     hy_invariant_kind kind;
-    hy_policy policy;
+    hy_invariant_policy policy;
     uint32_t table, target;
     uint32_t every; // global: checked when seq passes a multiple of it; 0: only when asked
     bool (*row)(const hy_view *view, const void *row);

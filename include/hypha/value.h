@@ -229,20 +229,21 @@ HY_API size_t hy_list_span(const void *list, size_t item_size, size_t index,
                            const void **out_items);
 
 // HY_SET(user, email, HY_BYTES("a@b.c")): a field and its new content.
-typedef struct hy_change {
+typedef struct hy_value_change {
     const char *field;
     const void *member;
-} hy_change;
+} hy_value_change;
 #define HY_SET(type, member, ...)                                                                  \
     { #member, HY_MEMBER(type, member, __VA_ARGS__) }
 #define HY_CHANGES(...)                                                                            \
-    (const hy_change[]){ __VA_ARGS__ }, sizeof((hy_change[]){ __VA_ARGS__ }) / sizeof(hy_change)
+    (const hy_value_change[]){ __VA_ARGS__ },                                                      \
+        sizeof((hy_value_change[]){ __VA_ARGS__ }) / sizeof(hy_value_change)
 
 // Changes some fields: hy_value_with(&v, HY_CHANGES(HY_SET(user, age, 7)), why). Only they are
 // verified and copied; the rest is shared. The same value when nothing changes. Of a field named
 // twice the last one counts. HY_UNKNOWN_FIELD and the errors of hy_value_new.
-HY_API HY_CHECKED hy_err hy_value_with(hy_value **value, const hy_change *changes, size_t count,
-                                       hy_why *why);
+HY_API HY_CHECKED hy_err hy_value_with(hy_value **value, const hy_value_change *changes,
+                                       size_t count, hy_why *why);
 
 // Field by field, doubles by their bits; what both share is skipped. The records must be the same
 // description, else they are not equal.

@@ -48,7 +48,7 @@ static hy_err batch_next(hy_flow *flow, void *out_item, hy_ns deadline) {
     hy_err err = batch_fill(batch, deadline);
     if (err != HY_OK) return err;
     batch->given = true;
-    *(hy_batch *)out_item = (hy_batch){ batch->items, batch->count };
+    *(hy_items *)out_item = (hy_items){ batch->items, batch->count };
     return HY_OK;
 }
 
@@ -57,7 +57,7 @@ hy_err hy_flow_batch(hy_flow *from, uint32_t count_max, hy_ns wait_max, hy_flow 
     HY_ASSERT(count_max > 0);
     hy_flow *flow;
     size_t size = sizeof(batch_stage) + (size_t)count_max * from->item_size;
-    hy_err err = hyi_flow_new(from->scope, &stage, size, sizeof(hy_batch), from, &flow);
+    hy_err err = hyi_flow_new(from->scope, &stage, size, sizeof(hy_items), from, &flow);
     if (err != HY_OK) return err;
     ((batch_stage *)flow)->count_max = count_max;
     ((batch_stage *)flow)->wait_max = wait_max;

@@ -155,7 +155,7 @@ static hy_err a_channels_error_comes_behind_its_items(void *unused) {
         hy_chan *chan = NULL;
         hy_flow *flow = NULL;
         int item = 1;
-        hy_batch got = { NULL, 0 };
+        hy_items got = { NULL, 0 };
         CHECK_OK(hy_chan_open(s, sizeof(int), 4, NULL, &chan));
         CHECK_OK(hy_send(chan, &item));
         CHECK_OK(hy_send(chan, &item));
@@ -205,7 +205,7 @@ static hy_err batches_are_full_or_in_time(void *unused) {
         CHECK_OK(hy_flow_of_chan(s, f.chan, &flow));
         CHECK_OK(hy_flow_batch(flow, 4, HY_MS(35), &flow));
         hy_world *world = hy_scope_world(s);
-        hy_batch got;
+        hy_items got;
         int next = 0;
         for (;;) {
             err = hy_flow_next(flow, &got, HY_NEVER);
@@ -235,7 +235,7 @@ static hy_err a_slow_source_gives_small_batches(void *unused) {
         CHECK_OK(hy_flow_of_chan(s, chan, &flow));
         CHECK_OK(hy_flow_batch(flow, 5, HY_MS(20), &flow));
         hy_world *world = hy_scope_world(s);
-        hy_batch got = { NULL, 0 };
+        hy_items got = { NULL, 0 };
         hy_ns begun = hy_world_now(world);
         CHECK_ERR(hy_flow_next(flow, &got, begun + HY_MS(50)), HY_TIMEOUT);
         CHECK_OK(hy_send(chan, &item));
@@ -475,7 +475,7 @@ static hy_err storm_ask(storm *m) {
         deadline = hy_world_now(world) + (hy_ns)(kit_random(&m->dice) % 2000);
     }
     int item;
-    hy_batch batch = { &item, 1 };
+    hy_items batch = { &item, 1 };
     hy_err err = hy_flow_next(m->flow, m->batch_max > 0 ? (void *)&batch : (void *)&item, deadline);
     for (uint32_t i = 0; err == HY_OK && i < batch.count; i++) {
         storm_see(m, ((const int *)batch.items)[i]);

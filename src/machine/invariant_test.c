@@ -208,7 +208,8 @@ static void check_name(const calendar *c, uint32_t which) {
                     hy_bytes_of(c->outcome.invariant), hy_bytes_of(c->invariants[which].name));
 }
 
-static hy_err calendar_break(hy_mem *mem, uint32_t which, hy_policy policy, hy_err expected) {
+static hy_err calendar_break(hy_mem *mem, uint32_t which, hy_invariant_policy policy,
+                             hy_err expected) {
     HY_CLEANUP(calendar_deinit) calendar c = { 0 };
     calendar_describe(&c);
     c.invariants[which].policy = policy;

@@ -1,0 +1,138 @@
+// attempt_fiber.c - executors in blocking style: an attempt is a task.
+//
+// The host's effect dies at its deadline, when `cancel` is called; the fiber may need a moment more
+// to let go of what it holds. So the fiber works on a copy, made through the wire form, in memory
+// of its own scope. Cancel only cuts the thread between the two and cancels the scope; whatever the
+// fiber brings after that is dropped, and the host tries again later, with the same key.
+//
+//     start --> task: copy, run --> done or failed --> the host
+//                       ^  scope cancelled
+//     cancel -----------+  (the host forgot the effect: nothing is told)
+#include <hypha/host.h>
+
+#include <string.h>
+
+#include "host/inside.h"
+
+// One per executor. It lives as long as the scope that its attempts run in.
+typedef struct fiber_executor {
+    hy_host *host;
+    hy_scope *scope;
+    hy_attempt run;
+    bool (*give_up)(void *self, const hy_effect *effect, void *out_completion_body);
+    void *self;
+} fiber_executor;
+
+typedef struct fiber_attempt {
+    fiber_executor *executor;
+    hy_effect *effect; // NULL: the host no longer wants to know
+    hy_scope *scope;   // while it runs
+    hy_mem *mem;
+} fiber_attempt;
+
+static void fiber_cancel(void *self, hy_effect *effect) {
+    (void)self;
+    fiber_attempt *attempt = effect->executor_data;
+    attempt->effect = NULL;
+    if (attempt->scope) hy_scope_cancel(attempt->scope, HY_TIMEOUT);
+}
+
+// The effect and everything it points to, in memory of `scope`.
+static hy_err fiber_copy(const fiber_attempt *attempt, hy_arena *arena, hy_effect *out_effect) {
+    const hy_effect *effect = attempt->effect;
+    const hy_machine *machine = hy_host_machine(attempt->executor->host);
+    const hy_record *record = machine->actions[effect->kind].body;
+    bool ok = true;
+    *out_effect = *effect;
+    out_effect->executor_data = NULL;
+    out_effect->key = (const char *)hy_arena_copy(arena, hy_bytes_of(effect->key), &ok).ptr;
+    if (!ok) return HY_NOMEM;
+    if (record == NULL || effect->body == NULL) return HY_OK;
+    hy_buf wire;
+    hy_buf_init(&wire, attempt->mem, 0);
+    hy_err err = hy_wire_encode(record, effect->body, &wire);
+    void *body = err == HY_OK ? hy_arena_alloc(arena, record->size) : NULL;
+    // The decoded record borrows from the bytes it is decoded from, so those are copied as well.
+    hy_bytes kept = body ? hy_arena_copy(arena, hy_buf_bytes(&wire), &ok) : (hy_bytes){ 0 };
+    if (err == HY_OK && (body == NULL || !ok)) err = HY_NOMEM;
+    if (err == HY_OK) err = hy_wire_decode(record, kept, arena, body, NULL);
+    hy_buf_deinit(&wire);
+    out_effect->body = body;
+    return err;
+}
+
+static const hy_record *fiber_completion_record(const fiber_attempt *attempt) {
+    const hy_machine *machine = hy_host_machine(attempt->executor->host);
+    const hy_action_kind *kind = &machine->actions[attempt->effect->kind];
+    return kind->tracked ? machine->inputs[kind->completion].body : NULL;
+}
+
+static hy_err fiber_try(fiber_attempt *attempt, hy_arena *arena) {
+    hy_effect effect = { 0 };
+    const hy_record *record = fiber_completion_record(attempt);
+    void *completion = record ? hy_arena_alloc(arena, record->size) : NULL;
+    if (record && completion == NULL) return HY_NOMEM;
+    if (record) memset(completion, 0, record->size);
+    hy_err err = fiber_copy(attempt, arena, &effect);
+    if (err == HY_OK) err = attempt->executor->run(attempt->executor->self, &effect, completion);
+    if (err != HY_OK || attempt->effect == NULL) return err;
+    hy_effect *theirs = attempt->effect;
+    attempt->effect = NULL;
+    hy_effect_done(attempt->executor->host, theirs, completion); // copies
+    return HY_OK;
+}
+
+static hy_err fiber_run(void *arg) {
+    fiber_attempt *attempt = arg;
+    hy_err err = HY_OK;
+    if (attempt->effect) {
+        hy_ns deadline = attempt->effect->deadline;
+        HY_SCOPE(scope, &err, .name = "attempt", .deadline = deadline) {
+            hy_arena arena;
+            hy_arena_init(&arena, attempt->mem, 0);
+            attempt->scope = scope;
+            err = fiber_try(attempt, &arena);
+            attempt->scope = NULL;
+            hy_arena_deinit(&arena);
+        }
+    }
+    if (attempt->effect) {
+        hy_effect_failed(attempt->executor->host, attempt->effect, hy_err_text(err));
+    }
+    hy_mem_free(attempt->mem, attempt, sizeof *attempt);
+    return HY_OK; // a failed attempt is nobody else's failure
+}
+
+static void fiber_start(void *self, hy_effect *effect) {
+    fiber_executor *executor = self;
+    hy_mem *mem = hy_world_mem(hy_scope_world(executor->scope));
+    fiber_attempt *attempt = hy_mem_alloc_zero(mem, sizeof *attempt);
+    hy_err err = HY_NOMEM;
+    if (attempt) {
+        *attempt = (fiber_attempt){ .executor = executor, .effect = effect, .mem = mem };
+        effect->executor_data = attempt;
+        err = hy_spawn(executor->scope, fiber_run, attempt, HY_OPTIONS(hy_spawn, .name = "attempt"),
+                       NULL);
+    }
+    if (err == HY_OK) return;
+    hy_mem_free(mem, attempt, sizeof *attempt);
+    hy_effect_failed(executor->host, effect, hy_err_text(err));
+}
+
+static bool fiber_give_up(void *self, const hy_effect *effect, void *out_completion_body) {
+    fiber_executor *executor = self;
+    return executor->give_up(executor->self, effect, out_completion_body);
+}
+
+hy_err hy_host_executor_in(hy_scope *scope, hy_host *host, const hy_executor *limits,
+                           hy_attempt run) {
+    fiber_executor *executor = hy_scope_alloc(scope, sizeof *executor);
+    if (executor == NULL) return HY_NOMEM;
+    *executor = (fiber_executor){ host, scope, run, limits->give_up, limits->self };
+    hy_executor ours = *limits;
+    ours.self = executor;
+    ours.start = fiber_start;
+    ours.cancel = fiber_cancel;
+    if (limits->give_up) ours.give_up = fiber_give_up;
+    return hy_host_executor(host, &ours);
+}
