@@ -168,8 +168,8 @@ static hy_err write_much(void *arg) {
 static hy_err a_slow_reader_holds_up_the_writer(void *unused) {
     (void)unused;
     hy_err err = HY_OK;
+    much m = { 0 };
     HY_SCOPE(s, &err) {
-        much m = { 0 };
         m.bytes = (uint8_t *)hy_scope_alloc(s, MUCH);
         if (!m.bytes) return HY_NOMEM;
         for (size_t i = 0; i < MUCH; i++)
@@ -209,9 +209,9 @@ static hy_err sing(void *arg) {
 static hy_err writers_take_turns(void *unused) {
     (void)unused;
     hy_err err = HY_OK;
+    chorus singers[3] = { { .letter = 'a' }, { .letter = 'b' }, { .letter = 'c' } };
+    duo d;
     HY_SCOPE(s, &err) {
-        chorus singers[3] = { { .letter = 'a' }, { .letter = 'b' }, { .letter = 'c' } };
-        duo d;
         CHECK_OK(duo_open(&d, s));
         for (int i = 0; i < 3; i++) {
             singers[i].duo = d;
@@ -234,8 +234,8 @@ RUN_BOTH(writers_take_turns)
 static hy_err the_end_comes_after_the_bytes(void *unused) {
     (void)unused;
     hy_err err = HY_OK;
+    duo d;
     HY_SCOPE(s, &err) {
-        duo d;
         CHECK_OK(duo_open(&d, s));
         CHECK_OK(hy_conn_write(d.client, HY_BYTES("last words")));
         hy_conn_close(d.client);
@@ -254,8 +254,8 @@ RUN_BOTH(the_end_comes_after_the_bytes)
 static hy_err a_vanished_peer_is_told(void *unused) {
     (void)unused;
     hy_err err = HY_OK;
+    duo d;
     HY_SCOPE(s, &err) {
-        duo d;
         CHECK_OK(duo_open(&d, s));
         CHECK_OK(hy_conn_write(d.client, HY_BYTES("nobody reads this")));
         CHECK_OK(hy_sleep(HY_MS(2)));
@@ -285,10 +285,10 @@ static hy_err read_until_closed(void *arg) {
 static hy_err closed_under_a_reader_and_a_writer(void *unused) {
     (void)unused;
     hy_err err = HY_OK;
+    much m = { 0 };
+    chorus singer = { .letter = 'x' };
     HY_SCOPE(s, &err, .policy = hy_ignore) {
-        much m = { 0 };
         hy_task *reader = NULL, *writer = NULL;
-        chorus singer = { .letter = 'x' };
         CHECK_OK(duo_open(&m.duo, s));
         singer.duo = m.duo;
         CHECK_OK(hy_spawn(s, read_until_closed, &m.duo, NULL, &reader));
@@ -349,8 +349,8 @@ static hy_err cancel_one(calling *c, hy_scope *s, call which, hy_err *out_err) {
 static hy_err each_call_can_be_cancelled(void *unused) {
     (void)unused;
     hy_err err = HY_OK;
+    calling c = { 0 };
     HY_SCOPE(s, &err, .policy = hy_ignore) {
-        calling c = { 0 };
         hy_err got = HY_OK;
         c.bytes = (uint8_t *)hy_scope_alloc(s, MUCH * 4);
         if (!c.bytes) return HY_NOMEM;
@@ -403,8 +403,8 @@ RUN_BOTH(draining_ends_an_accept)
 static hy_err a_port_closes_under_its_acceptors(void *unused) {
     (void)unused;
     hy_err err = HY_OK;
+    duo d = { 0 };
     HY_SCOPE(s, &err, .policy = hy_ignore) {
-        duo d = { 0 };
         hy_task *tasks[3];
         CHECK_OK(hy_port_open(s, LOOPBACK, 0, &d.port, NULL));
         for (int i = 0; i < 3; i++)
@@ -447,8 +447,8 @@ static hy_err accept_for(void *arg) {
 static hy_err at_the_limit_accept_waits(void *unused) {
     (void)unused;
     hy_err err = HY_OK;
+    duo d = { 0 }, e = { 0 };
     HY_SCOPE(s, &err) {
-        duo d = { 0 }, e = { 0 };
         CHECK_OK(hy_port_open(s, LOOPBACK, 0, &d.port, NULL));
         e.port = d.port;
         hy_scope *few = NULL;
