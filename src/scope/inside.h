@@ -184,8 +184,9 @@ struct hy_root {
     hy_post post;
     uint32_t slice, turns_left; // switches until the clock is looked at; in this slice
     hy_ns slice_began, round_ends;
-    int *errno_at; // the thread's
-    void *loop_sp; // the world's side of the switch
+    int *errno_at;  // the thread's
+    void *loop_sp;  // the world's side of the switch
+    void *never_sp; // of fibers that have ended
     void *loop_fake_stack, *loop_tsan;
     const void *loop_low; // the world's stack
     size_t loop_size;
