@@ -84,14 +84,19 @@ static hy_policy storm_policy(storm_rule rule) {
 
 // ---- what nodes do, and check -----------------------------------------------------------------
 
-static void storm_release(void *object) {
-    storm_node *node = (storm_node *)object;
+// Whoever is told to end, with its group or with all: those that were started later have ended.
+static void storm_check_told(const storm_node *node) {
     const storm_node *above = node->above;
-    node->is_held = false;
-    if (!node->storm->is_ending || !above) return;
+    if (!above) return;
     for (uint32_t i = node->index + 1; i < above->child_count; i++) {
         CHECK(!above->children[i]->is_held);
     }
+}
+
+static void storm_release(void *object) {
+    storm_node *node = (storm_node *)object;
+    node->is_held = false;
+    if (node->storm->is_ending) storm_check_told(node);
 }
 
 static void storm_check_begin(const storm_node *node) {
@@ -126,6 +131,7 @@ static hy_err storm_serve(storm_node *node) {
     node->is_up = true;
     hy_err err = hy_wait_draining();
     node->is_up = false;
+    if (err == HY_CLOSED) storm_check_told(node);
     if (err == HY_CLOSED && below(node->storm, 2) == 0) {
         (void)hy_sleep(HY_MS(below(node->storm, 3000))); // in time, or cut short
     }

@@ -21,7 +21,7 @@
 #include <string.h>
 
 #define DUMP_DEPTH_MAX 24u
-#define DUMP_WIDTH_MAX 100u
+#define DUMP_WIDTH_MAX 32u
 #define DUMP_COLUMN_MAX 48u
 
 typedef enum dump_kind {
@@ -505,7 +505,7 @@ static void dump_json_row(hyi_json_writer *json, const dump_row *row, hy_ns now)
     }
     if (row->task) dump_json_task(json, row->task, now);
     if (row->scope) dump_json_scope(json, row->scope, now);
-    if (row->depth > 0) return;
+    if (row->depth > 0 || row->scope->parent) return;
     const hy_scope_stats *stats = &row->scope->root->stats;
     dump_json_u64(json, HY_BYTES("fibers"), stats->fibers);
     dump_json_u64(json, HY_BYTES("stack_bytes"), stats->stack_bytes);
