@@ -22,12 +22,16 @@ typedef struct channel_wait {
     hyi_chan_waiter waiter;
 } channel_wait;
 
+// The item of a sender that only waits for room.
+static const uint8_t channel_no_item;
+
 static void channel_end(void *object);
 static bool channel_holds(const hy_chan *chan);
 static void channel_shut(hy_chan *chan, hy_err end_err);
 static inline void channel_settle(hyi_chan_waiter *waiter, hy_err err);
 static bool channel_overflow(hy_chan *chan, const void *item, hy_err *out_err);
-static inline hy_err channel_park(hyi_list *list, hyi_chan_waiter waiter, const char *what);
+static inline hy_err channel_park(hyi_list *list, const void *item, void *out_item,
+                                  const char *what);
 
 // ---- items --------------------------------------------------------------------------------------
 
@@ -185,7 +189,7 @@ hy_err hy_send(hy_chan *chan, const void *item) {
     bool settled = channel_give(chan, item, &err);
     HY_ASSERT_SLOW(channel_holds(chan));
     if (settled) return err;
-    return channel_park(&chan->senders, (hyi_chan_waiter){ .item = item }, "send");
+    return channel_park(&chan->senders, item, NULL, "send");
 }
 
 hy_err hy_try_send(hy_chan *chan, const void *item) {
@@ -200,7 +204,7 @@ hy_err hyi_chan_wait_room(hy_chan *chan) {
     if (err != HY_OK) return err;
     if (chan->closed) return HY_CLOSED;
     if (chan->count < chan->capacity) return HY_OK;
-    return channel_park(&chan->senders, (hyi_chan_waiter){ .only_room = true }, "room");
+    return channel_park(&chan->senders, &channel_no_item, NULL, "room");
 }
 
 // ---- receiving ----------------------------------------------------------------------------------
@@ -208,7 +212,7 @@ hy_err hyi_chan_wait_room(hy_chan *chan) {
 static inline bool channel_take(hy_chan *chan, void *out_item, hy_err *out_err) {
     *out_err = HY_OK;
     hyi_chan_waiter *sender = channel_first(&chan->senders);
-    bool brings = sender != NULL && !sender->only_room;
+    bool brings = sender != NULL && sender->item != &channel_no_item;
     if (chan->count > 0) {
         channel_copy(chan, out_item, channel_pop(chan));
         if (brings) channel_put(chan, sender->item);
@@ -237,7 +241,7 @@ hy_err hy_recv(hy_chan *chan, void *out_item) {
     bool settled = channel_take(chan, out_item, &err);
     HY_ASSERT_SLOW(channel_holds(chan));
     if (settled) return err;
-    return channel_park(&chan->receivers, (hyi_chan_waiter){ .out_item = out_item }, "receive");
+    return channel_park(&chan->receivers, NULL, out_item, "receive");
 }
 
 hy_err hy_try_recv(hy_chan *chan, void *out_item) {
@@ -251,12 +255,12 @@ static void channel_unhook(hyi_wait *wait) {
     hyi_list_remove(&HYI_HOLDER(channel_wait, wait, wait)->waiter.link);
 }
 
-static inline hy_err channel_park(hyi_list *list, hyi_chan_waiter waiter, const char *what) {
+static inline hy_err channel_park(hyi_list *list, const void *item, void *out_item,
+                                  const char *what) {
     channel_wait wait = {
         .wait = { .unhook = channel_unhook, .what = what, .deadline = HY_NEVER },
-        .waiter = waiter,
+        .waiter = { .task = hyi_current, .item = item, .out_item = out_item },
     };
-    wait.waiter.task = hyi_current;
     hyi_list_append(list, &wait.waiter.link);
     return hyi_park(&wait.wait);
 }

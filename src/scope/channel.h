@@ -19,7 +19,6 @@ typedef struct hyi_chan_waiter {
     void *out_item;            // of a receiver
     struct hyi_select *select; // NULL: a plain send or receive
     uint32_t index;            // of the select's case
-    bool only_room;            // a sender that brings nothing: hyi_chan_wait_room
 } hyi_chan_waiter;
 
 struct hy_chan {
