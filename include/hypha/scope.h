@@ -201,8 +201,9 @@ HY_API HY_CHECKED hy_err hy_scope_open(hy_scope *parent, const hy_scope_options 
 HY_API HY_CHECKED hy_err hy_scope_join(hy_scope *scope);
 // Fiber. Cancels what still runs, waits for it, stops services in reverse order of start, releases
 // what is owned, and frees a scope of the dynamic form. Its error. From inside `scope` it cannot
-// wait: then it is hy_scope_stop, and the answer HY_BUSY. Another fiber's block, or what another
-// fiber is closing, is cancelled and waited for. No cancellation cuts it short.
+// wait, nor where a fiber inside closes something that the caller is in: then it is hy_scope_stop,
+// and the answer HY_BUSY. Another fiber's block, or what another fiber is closing, is cancelled and
+// waited for. No cancellation cuts it short.
 HY_API hy_err hy_scope_close(hy_scope *scope);
 
 // Two-phase stop: at once the scope is draining (hy_draining; intake calls return HY_CLOSED; no new

@@ -50,6 +50,7 @@ typedef struct spawner {
 
 static hy_err spawns_one(void *arg) {
     spawner *s = (spawner *)arg;
+    if (kit_failed_allocation()) return HY_NOMEM; // the scope may have ended
     s->got = hy_spawn(s->into, joins_the_crowd, s->crowd, NULL, NULL);
     return HY_OK;
 }

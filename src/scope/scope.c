@@ -31,6 +31,7 @@ typedef struct scope_wait {
     hyi_wait wait;
     hyi_link link; // in scope->joining
     scope_awaited awaited;
+    hy_scope *scope;
 } scope_wait;
 
 static hy_ns scope_later(hy_ns from, hy_ns by) {
@@ -89,7 +90,8 @@ static void scope_unhook(hyi_wait *wait) {
 static hy_err scope_await(hy_scope *scope, scope_awaited awaited, bool firm, const char *what) {
     scope_wait wait = {
         .wait = { .unhook = scope_unhook, .what = what, .deadline = HY_NEVER, .firm = firm },
-        .awaited = awaited
+        .awaited = awaited,
+        .scope = scope,
     };
     hyi_list_append(&scope->joining, &wait.link);
     return hyi_park(&wait.wait);
@@ -107,6 +109,29 @@ static void scope_wake(hy_scope *scope, scope_awaited happened, hy_err err) {
         }
         at = after;
     }
+}
+
+static bool scope_waits_for(hy_scope *scope, const hy_task *fiber);
+
+static bool scope_fiber_waits_for(const hy_task *waits, const hy_task *fiber) {
+    bool here = waits->state == HYI_TASK_PARKED && waits->wait->unhook == scope_unhook;
+    if (!here || !waits->wait->firm) return false;
+    hy_scope *scope = HYI_HOLDER(scope_wait, wait, waits->wait)->scope;
+    return hyi_task_is_in(fiber, scope) || scope_waits_for(scope, fiber);
+}
+
+// Does somebody in `scope`, at the end of another scope, wait for `fiber`? Then closing `scope`
+// must not wait: both fibers would, for ever, and no cancellation would reach them. Whoever closes
+// asks this before, so those who wait already form no ring, and this ends.
+static bool scope_waits_for(hy_scope *scope, const hy_task *fiber) {
+    for (hy_scope *at = scope; at; at = hyi_scope_next(scope, at, true)) {
+        if (at->opener && scope_fiber_waits_for(at->opener, fiber)) return true;
+        hyi_link *link = hyi_list_first(&at->tasks);
+        for (; link; link = hyi_list_after(&at->tasks, link)) {
+            if (scope_fiber_waits_for(HYI_HOLDER(hy_task, in_owner, link), fiber)) return true;
+        }
+    }
+    return false;
 }
 
 static bool scope_keeps_parent_live(const hy_scope *scope) {
@@ -488,7 +513,7 @@ hy_err hy_scope_join(hy_scope *scope) {
 hy_err hy_scope_close(hy_scope *scope) {
     hy_task *fiber = hyi_current;
     HY_ASSERT(fiber);
-    if (hyi_task_is_in(fiber, scope)) {
+    if (hyi_task_is_in(fiber, scope) || scope_waits_for(scope, fiber)) {
         hy_scope_stop(scope, 0);
         return HY_BUSY;
     }

@@ -449,6 +449,37 @@ static hy_err closing_from_inside_is_a_stop(void *unused) {
 }
 RUN_SIM(closing_from_inside_is_a_stop)
 
+typedef struct pair {
+    hy_scope *own, *other;
+    hy_err got;
+} pair;
+
+static hy_err closes_the_other(void *arg) {
+    pair *p = (pair *)arg;
+    if (kit_failed_allocation()) return HY_NOMEM; // it may have been closed already
+    p->got = hy_scope_close(p->other);
+    return HY_OK;
+}
+
+// Each closes the scope that the other is in: the second one is told that it cannot wait.
+static hy_err two_that_close_each_other(void *unused) {
+    (void)unused;
+    hy_err err = HY_OK;
+    pair first = { 0 }, second = { 0 };
+    HY_SCOPE(s, &err) {
+        CHECK_OK(hy_scope_open(s, NULL, &first.own));
+        CHECK_OK(hy_scope_open(s, NULL, &second.own));
+        first.other = second.own;
+        second.other = first.own;
+        CHECK_OK(hy_spawn(first.own, closes_the_other, &first, NULL, NULL));
+        CHECK_OK(hy_spawn(second.own, closes_the_other, &second, NULL, NULL));
+    }
+    CHECK_OK(err);
+    CHECK((first.got == HY_BUSY) != (second.got == HY_BUSY));
+    return HY_OK;
+}
+RUN_SIM(two_that_close_each_other)
+
 static hy_err closes_others_block(void *arg) {
     if (kit_failed_allocation()) return HY_NOMEM; // the block may have ended
     CHECK_ERR(hy_scope_close((hy_scope *)arg), HY_CANCELLED);
@@ -531,5 +562,5 @@ KIT_TESTS(KIT_TEST(sim_block_waits_for_tasks), KIT_TEST(real_block_waits_for_tas
           KIT_TEST(sim_a_scope_that_somebody_closes_is_waited_for),
           KIT_TEST(sim_closing_from_inside_is_a_stop),
           KIT_TEST(sim_anothers_block_is_cancelled_and_waited_for),
-          KIT_TEST(sim_joins_with_a_deadline), KIT_TEST_ONCE(sim_a_deep_chain_needs_no_deep_stack),
-          KIT_TEST(errors_of_the_root))
+          KIT_TEST(sim_two_that_close_each_other), KIT_TEST(sim_joins_with_a_deadline),
+          KIT_TEST_ONCE(sim_a_deep_chain_needs_no_deep_stack), KIT_TEST(errors_of_the_root))
