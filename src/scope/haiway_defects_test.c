@@ -2,7 +2,10 @@
 //
 // The numbers are those of section 1.8 of the scopes' specification; docs/HAIWAY.md has the rest.
 #include "scope/run_suite.h"
+#include "scope/unit_suite.h"
 #include "kit/kit.h"
+
+#include <signal.h>
 
 // ---- 3: a task in the inner scope's context, owned by the outer one -----------------------------
 
@@ -62,4 +65,127 @@ static hy_err item_3_no_task_sees_values_that_end_before_it(void *unused) {
 }
 RUN_SIM(item_3_no_task_sees_values_that_end_before_it)
 
-KIT_TESTS(KIT_TEST(sim_item_3_no_task_sees_values_that_end_before_it))
+// ---- 10: no deadline, no order, and handlers that come with an import ---------------------------
+
+static bool sigterm_is_handled(void) {
+    struct sigaction action;
+    CHECK_EQ(sigaction(SIGTERM, NULL, &action), 0);
+    return action.sa_handler != SIG_DFL;
+}
+
+static hy_err look_at_sigterm(void *arg) {
+    *(bool *)arg = sigterm_is_handled();
+    return HY_OK;
+}
+
+// There importing the package installs handlers. Here a root that is asked for them has them, and
+// takes them away again.
+static hy_err item_10_handlers_are_installed_only_when_asked_for(hy_mem *mem) {
+    for (int asked = 0; asked < 2; asked++) {
+        CHECK(!sigterm_is_handled());
+        hy_world *world = NULL;
+        CHECK_OK(hy_world_open(HY_OPTIONS(hy_world, .mem = mem), &world));
+        bool during = false;
+        hy_root_options options = { .size = sizeof options, .signals = asked == 1 };
+        hy_err err = hy_root_run(world, &options, look_at_sigterm, &during);
+        hy_world_close(world);
+        CHECK_OK(err);
+        CHECK_EQ(during, asked == 1);
+        CHECK(!sigterm_is_handled());
+    }
+    return HY_OK;
+}
+
+static hy_err ignores_the_stop(void *arg) {
+    hy_err err = hy_sleep(HY_NEVER);
+    unit_tell((unit_story *)arg, "task", err == HY_CANCELLED ? "x" : "?");
+    return err;
+}
+
+// There everything in the background is cancelled at once and waited for without a bound. Here
+// those who use come before what they use, and the whole has one limit, whoever ignores it.
+static hy_err item_10_stop_has_a_deadline_and_an_order(void *unused) {
+    (void)unused;
+    unit_story story = { 0 };
+    unit a = { .name = "a", .story = &story, .deaf = true };
+    unit b = { .name = "b", .story = &story };
+    hy_ns began = 0;
+    hy_world *world = hy_scope_world(hy_scope_current());
+    hy_err err = HY_OK;
+    HY_SCOPE(s, &err) {
+        CHECK_OK(unit_start(s, &a, HY_PERMANENT, NULL));
+        CHECK_OK(unit_start(s, &b, HY_PERMANENT, NULL));
+        CHECK_OK(hy_spawn(s, ignores_the_stop, &story, NULL, NULL));
+        CHECK_OK(hy_sleep(HY_MS(10)));
+        unit_forget(&story);
+        began = hy_world_now(world);
+        hy_scope_stop(s, HY_SECONDS(5));
+    }
+    CHECK_ERR(err, HY_CANCELLED); // not everybody came to an end by himself
+    CHECK(hy_world_now(world) - began <= HY_SECONDS(5));
+    CHECK(unit_story_is(&story, "taskx b- b. ax a."));
+    return HY_OK;
+}
+RUN_SIM(item_10_stop_has_a_deadline_and_an_order)
+
+// ---- 11: no restart, no readiness, no inherited deadline, no back-pressure on spawn -------------
+
+static hy_err item_11_what_falls_is_started_again(void *unused) {
+    (void)unused;
+    unit a = { .name = "a", .gets_ready = HY_MS(300), .lives = HY_MS(1), .falls = 3, .err = HY_IO };
+    hy_err err = HY_OK;
+    HY_SCOPE(s, &err) {
+        hy_service *service = NULL;
+        CHECK_OK(unit_start(s, &a, HY_PERMANENT, &service));
+        CHECK(a.is_up); // ready when hy_start returns
+        CHECK_OK(hy_sleep(HY_SECONDS(30)));
+        hy_service_state state = hy_service_state_of(service);
+        CHECK(state.ready);
+        CHECK_EQ(state.starts, 4);
+        CHECK_ERR(state.last_err, HY_IO);
+    }
+    CHECK_OK(err);
+    return HY_OK;
+}
+RUN_SIM(item_11_what_falls_is_started_again)
+
+static hy_err item_11_deadlines_are_inherited(void *unused) {
+    (void)unused;
+    hy_err outer = HY_OK, inner = HY_OK;
+    HY_SCOPE(s, &outer, .timeout = HY_SECONDS(1)) {
+        HY_SCOPE(t, &inner, .timeout = HY_SECONDS(60)) {
+            CHECK_EQ(hy_scope_deadline(t), hy_scope_deadline(s)); // it only tightens
+            inner = hy_sleep(HY_SECONDS(10));
+        }
+    }
+    CHECK_ERR(inner, HY_TIMEOUT);
+    CHECK_ERR(outer, HY_TIMEOUT);
+    return HY_OK;
+}
+RUN_SIM(item_11_deadlines_are_inherited)
+
+static hy_err naps(void *arg) {
+    (void)arg;
+    return hy_sleep(HY_SECONDS(1));
+}
+
+static hy_err item_11_spawn_waits_for_room(void *unused) {
+    (void)unused;
+    hy_err err = HY_OK;
+    HY_SCOPE(s, &err, .tasks_max = 10) {
+        for (int i = 0; i < 100; i++) {
+            CHECK_OK(hy_spawn(s, naps, NULL, NULL, NULL));
+            CHECK(hy_scope_stats_of(s).fibers <= 11); // and this one
+        }
+    }
+    CHECK_OK(err);
+    return HY_OK;
+}
+RUN_SIM(item_11_spawn_waits_for_room)
+
+KIT_TESTS(KIT_TEST(sim_item_3_no_task_sees_values_that_end_before_it),
+          KIT_TEST_ONCE(item_10_handlers_are_installed_only_when_asked_for),
+          KIT_TEST_ONCE(sim_item_10_stop_has_a_deadline_and_an_order),
+          KIT_TEST_ONCE(sim_item_11_what_falls_is_started_again),
+          KIT_TEST_ONCE(sim_item_11_deadlines_are_inherited),
+          KIT_TEST_ONCE(sim_item_11_spawn_waits_for_room))
