@@ -112,6 +112,14 @@ static hy_err ranges_end_where_they_say(hy_mem *mem) {
         hy_err err = hy_model_verify(&suite_user_model, &user, &why);
         CHECK_EQ(err, weights[i].fits ? HY_OK : HY_RANGE);
     }
+    static const hy_range to_one = { 0, 1 };
+    static const hy_rule rule = { .field = "weight", .range = &to_one };
+    static const hy_shape shape = { .record = &suite_user_record, .rules = &rule, .rule_count = 1 };
+    static const hy_model model = { .record = &suite_user_record,
+                                    .shapes = &shape,
+                                    .shape_count = 1 };
+    user.weight = -0.0;
+    CHECK_OK(hy_model_verify(&model, &user, &why));
     user.weight = 0;
     user.name = HY_BYTES("\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9"
                          "\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9"

@@ -100,7 +100,7 @@ typedef struct value_plan {
     bool changes;
 } value_plan;
 
-static hy_err value_plan_make(const hy_value *value, const hy_change *changes, size_t count,
+static hy_err value_plan_make(const hy_value *value, const hy_value_change *changes, size_t count,
                               value_plan *plan, hy_why *why) {
     const hy_record *record = value->model->record;
     const hy_field *fields = hy_record_fields(record);
@@ -147,7 +147,7 @@ static hy_err value_fill(hy_value *value, const hy_value *old, const value_plan 
     return err;
 }
 
-hy_err hy_value_with(hy_value **value, const hy_change *changes, size_t count, hy_why *why) {
+hy_err hy_value_with(hy_value **value, const hy_value_change *changes, size_t count, hy_why *why) {
     hy_value *old = *value;
     HY_ASSERT(!old->model->record->is_union);
     value_plan plan;

@@ -67,6 +67,7 @@ static hy_err a_change_shares_what_it_does_not_name(hy_mem *mem) {
     old = hy_value_ref(value);
     CHECK_OK(hy_value_with(&value,
                            HY_CHANGES(HY_SET(suite_user, age, 37),
+                                      HY_SET(suite_user, photo, HY_BYTES("\0\1\2")), // as it is
                                       HY_SET(suite_user, address, { .city = HY_BYTES("Paris") })),
                            NULL));
     CHECK(value != old);
@@ -77,6 +78,7 @@ static hy_err a_change_shares_what_it_does_not_name(hy_mem *mem) {
     CHECK_TEXT(a->address.city, "London");
     CHECK_TEXT(b->address.city, "Paris");
     CHECK(a->email.ptr == b->email.ptr);
+    CHECK(a->photo.ptr == b->photo.ptr);
     CHECK(HY_AT(a->slots, 50) == HY_AT(b->slots, 50));
     CHECK(!hy_value_equal(value, old));
     return HY_OK;
@@ -96,7 +98,7 @@ static hy_err nothing_changed_is_the_same_value(hy_mem *mem) {
                                       HY_SET(suite_user, score, { true, -7 })),
                            NULL));
     CHECK(value == before);
-    hy_change all[2] = { { "slots", &user.slots }, { "prices", &user.prices } };
+    hy_value_change all[2] = { { "slots", &user.slots }, { "prices", &user.prices } };
     CHECK_OK(hy_value_with(&value, all, 2, NULL));
     CHECK(value == before);
     return HY_OK;
@@ -120,7 +122,8 @@ static hy_err a_refused_change_leaves_the_value(hy_mem *mem) {
     suite_slot falling[] = { { .minute = 2 }, { .minute = 1 } };
     CHECK_ERR(hy_value_with(&value, HY_CHANGES(HY_SET(suite_user, slots, { falling, 2 })), &why),
               HY_INVARIANT);
-    CHECK_ERR(hy_value_with(&value, &(hy_change){ "nme", &user.name }, 1, &why), HY_UNKNOWN_FIELD);
+    CHECK_ERR(hy_value_with(&value, &(hy_value_change){ "nme", &user.name }, 1, &why),
+              HY_UNKNOWN_FIELD);
     CHECK_TEXT(hy_bytes_of(why.place), "nme");
     CHECK(value == before);
     CHECK_TEXT(((const suite_user *)hy_value_get(value))->name, "Ada");
@@ -170,6 +173,45 @@ static hy_err depth_has_a_limit(hy_mem *mem) {
     return HY_OK;
 }
 
+// A tree put into itself grows by two each time, and everybody on the way must know.
+static hy_err depth_is_known_after_a_change(hy_mem *mem) {
+    static const hy_model tree_model = { .record = &suite_tree_record };
+    HY_CLEANUP(suite_unref_value) hy_value *value = NULL;
+    suite_tree child = { .value = 2 }, root = { .value = 1, .children = { &child, 1 } };
+    CHECK_OK(hy_value_new(mem, &tree_model, &root, &value, NULL));
+    hy_path path;
+    CHECK_OK(hy_path_parse(&path, &suite_tree_record, HY_BYTES("children[0].children"), NULL));
+    for (uint32_t depth = 2; depth <= HY_DEPTH_MAX; depth += 2) {
+        hy_err err = hy_path_push(&value, &path, hy_value_get(value), NULL);
+        CHECK_ERR(err, depth + 2 <= HY_DEPTH_MAX ? HY_OK : HY_TOO_DEEP);
+        CHECK(hy_value_holds(value));
+        HY_CLEANUP(suite_unref_value) hy_value *same = hy_value_ref(value);
+        suite_tree copy = *(const suite_tree *)hy_value_get(value);
+        CHECK_OK(
+            hy_value_with(&value, &(hy_value_change){ "value", &(uint32_t){ depth } }, 1, NULL));
+        CHECK(hy_value_holds(value));
+        CHECK_OK(hy_value_with(&value, &(hy_value_change){ "children", &copy.children }, 1, NULL));
+        CHECK(hy_value_holds(value));
+    }
+    return HY_OK;
+}
+
+// As an item no model looks at it, and what is shared is not walked through.
+static hy_err depth_of_shared_lists_is_known(hy_mem *mem) {
+    const hy_item item = hy_item_record(&suite_tree_record);
+    HY_CLEANUP(suite_unref_vec) hy_vec *trees = NULL;
+    CHECK_OK(hy_vec_new(mem, &item, 0, &trees));
+    suite_tree top = { .value = 0 };
+    for (uint32_t depth = 1; depth <= HY_DEPTH_MAX + 1; depth++) {
+        CHECK_ERR(hy_vec_push(&trees, &top), depth <= HY_DEPTH_MAX ? HY_OK : HY_TOO_DEEP);
+        static suite_tree below;
+        below = *(const suite_tree *)hy_vec_at(trees, hy_vec_count(trees) - 1);
+        top = (suite_tree){ .value = depth, .children = { &below, 1 } };
+    }
+    CHECK_EQ(hy_vec_count(trees), HY_DEPTH_MAX);
+    return HY_OK;
+}
+
 static hy_err values_are_items(hy_mem *mem) {
     HY_CLEANUP(suite_unref_map) hy_pmap *map = NULL;
     HY_CLEANUP(suite_unref_vec) hy_vec *slots = NULL;
@@ -198,4 +240,5 @@ KIT_TESTS(KIT_TEST_ONCE(any_struct_comes_back_as_it_was), KIT_TEST(a_value_owns_
           KIT_TEST(a_change_shares_what_it_does_not_name),
           KIT_TEST(nothing_changed_is_the_same_value), KIT_TEST(a_refused_change_leaves_the_value),
           KIT_TEST(a_struct_of_a_value_makes_another), KIT_TEST(depth_has_a_limit),
+          KIT_TEST(depth_is_known_after_a_change), KIT_TEST(depth_of_shared_lists_is_known),
           KIT_TEST(values_are_items))
