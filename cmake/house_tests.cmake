@@ -43,6 +43,12 @@ if(TARGET tidy)
     set_tests_properties(house/tidy house/tidy_fails PROPERTIES LABELS house TIMEOUT 60)
 endif()
 
+if(TARGET scope_fiber_test AND NOT HYPHA_SANITIZE AND NOT HYPHA_UCONTEXT)
+    add_test(NAME house/gdb_fibers COMMAND ${CMAKE_SOURCE_DIR}/test/house/gdb_fibers
+             $<TARGET_FILE:scope_fiber_test> ${CMAKE_SOURCE_DIR})
+    set_tests_properties(house/gdb_fibers PROPERTIES LABELS house TIMEOUT 60 SKIP_RETURN_CODE 77)
+endif()
+
 add_test(NAME house/readme_hello COMMAND ${CMAKE_SOURCE_DIR}/test/house/readme_hello
          ${CMAKE_SOURCE_DIR})
 set_tests_properties(house/readme_hello PROPERTIES LABELS house TIMEOUT 60)

@@ -47,6 +47,10 @@ _Static_assert(offsetof(hy_task, timed) < FIBER_LINE_BYTES, "a switch touches on
 
 _Thread_local hy_task *hyi_current __attribute__((tls_model("initial-exec")));
 
+#ifdef HYI_SWITCH_SKIPPED
+// For gdb: how this file's switches were compiled.
+__attribute__((used)) static const uint32_t hyi_switch_skipped = HYI_SWITCH_SKIPPED;
+#endif
 hy_root *hyi_roots;
 static pthread_mutex_t fiber_roots_lock = PTHREAD_MUTEX_INITIALIZER; // guards hyi_roots
 
@@ -115,7 +119,8 @@ static bool fiber_more_tasks(hy_root *root) {
     if (!slab) return false;
     slab->next = root->task_slabs;
     root->task_slabs = slab;
-    uintptr_t first = ((uintptr_t)slab->room + FIBER_LINE_BYTES - 1) & ~(uintptr_t)(FIBER_LINE_BYTES - 1);
+    uintptr_t first =
+        ((uintptr_t)slab->room + FIBER_LINE_BYTES - 1) & ~(uintptr_t)(FIBER_LINE_BYTES - 1);
     for (uint32_t i = FIBER_SLAB_TASKS; i > 0; i--)
         fiber_put_task(root, &((fiber_place *)first + (i - 1))->task);
     return true;
@@ -326,6 +331,7 @@ HYI_TSAN_UNCOUNTED static hy_task *fiber_end(hy_task *task) {
 
 // Where every stack begins.
 HYI_TSAN_UNCOUNTED static void fiber_main(void) {
+    HYI_SWITCH_BOTTOM();
     hy_task *task = hyi_current;
     fiber_tell_arrive(task->root, NULL);
     for (;;) {

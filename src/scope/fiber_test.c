@@ -374,6 +374,41 @@ static hy_err waiting_outside_of_a_fiber_is_a_mistake(hy_mem *mem) {
     return HY_OK;
 }
 
+// ---- what a debugger sees (test/house/gdb_fibers)
+// ------------------------------------------------
+
+static __attribute__((noinline)) hy_err rest_a_while(void) {
+    hy_err err = hy_sleep(HY_MS(5));
+    __asm__ volatile("" ::: "memory"); // no jump out of here: this frame is looked for
+    return err;
+}
+
+static hy_err fetch_posts(void *unused) {
+    (void)unused;
+    hy_err err = rest_a_while();
+    __asm__ volatile("" ::: "memory");
+    return err;
+}
+
+static __attribute__((noinline)) void look_at_the_fibers(void) {
+    __asm__ volatile("" ::: "memory");
+}
+
+static hy_err a_debugger_may_look(void *unused) {
+    (void)unused;
+    hy_err err = HY_OK;
+    HY_SCOPE(request, &err, .name = "request") {
+        hy_spawn_options options = { .size = sizeof options, .name = "fetch" };
+        err = hy_spawn(request, fetch_posts, NULL, &options, NULL);
+        if (!err) err = hy_yield();
+        if (!err) err = hy_spawn(request, fetch_posts, NULL, &small, NULL);
+        if (err) break;
+        look_at_the_fibers();
+    }
+    return err;
+}
+RUN_REAL(a_debugger_may_look)
+
 // ---- measuring stacks -------------------------------------------------------------------------
 
 static hy_err measured_uses_are_kept_by_place(void *unused) {
@@ -426,5 +461,5 @@ KIT_TESTS(KIT_TEST(real_the_real_world_takes_turns), KIT_TEST_ONCE(the_seed_deci
           KIT_TEST(more_fibers_than_the_root_allows_are_refused),
           KIT_TEST(a_fiber_may_run_a_world_of_its_own),
           KIT_TEST_ONCE(waiting_outside_of_a_fiber_is_a_mistake),
-          KIT_TEST(sim_measured_uses_are_kept_by_place),
+          KIT_TEST_ONCE(real_a_debugger_may_look), KIT_TEST(sim_measured_uses_are_kept_by_place),
           KIT_TEST_ONCE(real_measured_uses_are_kept_by_place))

@@ -62,12 +62,14 @@
 #else
 #define HYI_TSAN_UNCOUNTED __attribute__((no_sanitize("thread")))
 #endif
+#define hyi_tsan_runs() 1
 #define hyi_tsan_make() __tsan_create_fiber(0)
 #define hyi_tsan_drop(fiber) __tsan_destroy_fiber(fiber)
 #define hyi_tsan_here() __tsan_get_current_fiber()
 #define hyi_tsan_switch(fiber) __tsan_switch_to_fiber(fiber, 0)
 #else
 #define HYI_TSAN_UNCOUNTED
+#define hyi_tsan_runs() 0
 #define hyi_tsan_make() NULL
 #define hyi_tsan_drop(fiber) ((void)(fiber))
 #define hyi_tsan_here() NULL

@@ -33,6 +33,15 @@
 // stack ends there. `top` is aligned to 16.
 void *hyi_switch_prepare(uint8_t *low, uint8_t *top, void (*entry)(void));
 
+// In `entry`: who walks the stack ends here.
+#if defined(HYI_UCONTEXT)
+#define HYI_SWITCH_BOTTOM() ((void)0)
+#elif defined(__x86_64__)
+#define HYI_SWITCH_BOTTOM() __asm__ volatile(".cfi_undefined rip")
+#else
+#define HYI_SWITCH_BOTTOM() __asm__ volatile(".cfi_undefined x30")
+#endif
+
 #if defined(HYI_UCONTEXT)
 
 // Leaves in *out_sp what brings the caller back, and goes on with `sp`. Returns when somebody
@@ -44,9 +53,9 @@ void hyi_switch(void **out_sp, void *sp);
 // The 128 bytes below the stack pointer may hold locals of a function that calls nobody. Stepping
 // over them costs nothing but a cache line for each fiber; fiber.c is compiled without such bytes.
 #ifdef HYI_NO_RED_ZONE
-#define HYI_SWITCH_RED_ZONE "0"
+#define HYI_SWITCH_SKIPPED 0
 #else
-#define HYI_SWITCH_RED_ZONE "128"
+#define HYI_SWITCH_SKIPPED 128
 #endif
 #ifdef __AVX512F__
 #define HYI_SWITCH_WIDE                                                                            \
@@ -58,7 +67,7 @@ void hyi_switch(void **out_sp, void *sp);
 #endif
 
 __attribute__((always_inline)) static inline void hyi_switch(void **out_sp, void *sp) {
-    __asm__ volatile("leaq -" HYI_SWITCH_RED_ZONE "(%%rsp), %%rsp\n\t"
+    __asm__ volatile("leaq -%c2(%%rsp), %%rsp\n\t"
                      "pushq %%rbp\n\t"
                      "leaq 1f(%%rip), %%rax\n\t"
                      "pushq %%rax\n\t"
@@ -69,9 +78,9 @@ __attribute__((always_inline)) static inline void hyi_switch(void **out_sp, void
                      "notrack jmp *%%rax\n"
                      "1:\n\t"
                      "popq %%rbp\n\t"
-                     "leaq " HYI_SWITCH_RED_ZONE "(%%rsp), %%rsp"
+                     "leaq %c2(%%rsp), %%rsp"
                      : "+D"(out_sp), "+S"(sp)
-                     :
+                     : "i"(HYI_SWITCH_SKIPPED)
                      : "rax", "rbx", "rcx", "rdx", "r8", "r9", "r10", "r11", "r12", "r13", "r14",
                        "r15", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7",
                        "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15", "cc",
