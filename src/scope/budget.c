@@ -62,14 +62,17 @@ static void budget_wake(const hy_scope *scope, budget_kind kind) {
     hyi_wake(HYI_HOLDER(budget_wait, link, at)->wait.task, HY_OK);
 }
 
-static hy_err budget_wait_for(const hy_scope *full, const hy_scope *target, budget_kind kind) {
+static hy_err budget_wait_for(const hy_scope *full, hy_scope *target, budget_kind kind) {
     budget_wait wait = { .wait = { .unhook = budget_unhook,
                                    .what = kind == BUDGET_TASKS ? "room for a task"
                                                                 : "room for a descriptor",
                                    .deadline = HY_NEVER },
                          .target = target };
     hyi_list_append(budget_of(full, kind).waiting, &wait.link);
-    return hyi_park(&wait.wait);
+    hyi_scope_live(target);
+    hy_err err = hyi_park(&wait.wait);
+    hyi_scope_unlive(target); // the caller goes on without a wait, so the scope is there
+    return err;
 }
 
 static hy_err budget_take(hy_scope *scope, budget_kind kind, bool wait) {
@@ -129,10 +132,7 @@ void hyi_budget_give_task(hy_scope *scope) {
 
 hy_err hyi_budget_take_descriptor(hy_scope *scope, bool wait) {
     if (!(scope->flags & HYI_SCOPE_COUNTS_DESCRIPTORS)) return HY_OK;
-    hyi_scope_live(scope);
-    hy_err err = budget_take(scope, BUDGET_DESCRIPTORS, wait);
-    hyi_scope_unlive(scope);
-    return err;
+    return budget_take(scope, BUDGET_DESCRIPTORS, wait);
 }
 
 void hyi_budget_give_descriptor(hy_scope *scope) {

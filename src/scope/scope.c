@@ -210,7 +210,8 @@ static hy_err scope_set_deadline(hy_scope *scope, const hy_scope_options *option
 bool hyi_scope_hold_off(hy_scope *scope, hy_err why) {
     HY_ASSERT(scope->flags & HYI_SCOPE_SHIELD);
     if (scope->shield == HY_NEVER) return true;
-    if (scope->flags & HYI_SCOPE_HELD) return true;
+    // At its end there is nothing left to be told, and no timer may begin.
+    if (scope->flags & (HYI_SCOPE_HELD | HYI_SCOPE_ENDING)) return true;
     scope->flags |= HYI_SCOPE_HELD;
     scope->reason = why;
     scope->shield = scope_later(hy_world_now(scope->root->world), scope->shield);
@@ -364,7 +365,8 @@ hy_err hy_scope_open(hy_scope *parent, const hy_scope_options *options, hy_scope
 }
 
 hy_err hy_scope_tighten(hy_scope *scope, hy_ns deadline) {
-    if (deadline >= scope->deadline || (scope->flags & HYI_SCOPE_CANCELLED)) return HY_OK;
+    if (deadline >= scope->deadline) return HY_OK;
+    if (scope->flags & (HYI_SCOPE_CANCELLED | HYI_SCOPE_ENDING)) return HY_OK;
     hy_ns before = scope->deadline;
     scope->deadline = deadline;
     if (deadline <= hy_world_now(scope->root->world)) {
@@ -487,6 +489,7 @@ hy_err hyi_scope_finish(hy_scope *scope, bool cancel) {
 
     HY_ASSERT(scope->live == 0);
     HY_ASSERT(hyi_list_is_empty(&scope->children));
+    HY_ASSERT(!(scope->flags & HYI_SCOPE_TIMED));
     hy_err err = hyi_scope_error(scope);
     scope_tell_closed(scope, scope->body_err != HY_OK ? scope->body_err : err);
     hyi_context_close(scope);
