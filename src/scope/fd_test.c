@@ -155,6 +155,32 @@ static hy_err a_file_is_refused(void *unused) {
 RUN_REAL(a_file_is_refused)
 RUN_SIM(a_file_is_refused)
 
+static hy_ns cpu_so_far(void) {
+    hy_process_facts facts = { 0 };
+    hy_world_process(hy_scope_world(hy_scope_current()), &facts);
+    return facts.cpu;
+}
+
+// Something is there to read, and the loop must not turn for it all the time.
+static hy_err what_nobody_waits_for_is_paused(void *unused) {
+    (void)unused;
+    HY_CLEANUP(pair_close) pair p = { .rounds = 0 };
+    pair_open(&p);
+    uint32_t events = 0;
+    CHECK(write(p.ends[1], "xy", 2) == 2);
+    for (int i = 0; i < 2; i++) {
+        char byte = 0;
+        CHECK_OK(hy_wait_fd(p.ends[0], 3, HY_NEVER, &events));
+        CHECK_EQ(events, 3);
+        hy_ns before = cpu_so_far();
+        CHECK_OK(hy_sleep(HY_MS(100)));
+        CHECK(cpu_so_far() - before < HY_MS(25));
+        CHECK_EQ(read(p.ends[0], &byte, 1), 1);
+    }
+    return HY_OK;
+}
+RUN_REAL(what_nobody_waits_for_is_paused)
+
 static hy_err counted_while_waited_for(void *unused) {
     (void)unused;
     HY_CLEANUP(pair_close) pair p = { .rounds = 0 }, q = { .rounds = 0 };
@@ -179,4 +205,5 @@ RUN_REAL(counted_while_waited_for)
 KIT_TESTS(KIT_TEST(real_talk_on_a_pair), KIT_TEST(real_wait_for_both),
           KIT_TEST(real_deadline_cancel_forget), KIT_TEST(real_pipes_and_their_ends),
           KIT_TEST(real_a_file_is_refused), KIT_TEST(sim_a_file_is_refused),
-          KIT_TEST(real_counted_while_waited_for))
+          KIT_TEST(real_counted_while_waited_for),
+          KIT_TEST_ONCE(real_what_nobody_waits_for_is_paused))

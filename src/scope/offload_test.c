@@ -1,8 +1,13 @@
 // offload_test.c - blocking work: it has run, or it never will.
 #include "scope/run_suite.h"
+#include "base/cleanup.h"
 #include "kit/kit.h"
 
 #include <semaphore.h>
+
+static void close_world(hy_world **world) {
+    *world = hy_world_close(*world);
+}
 
 typedef struct job {
     uint32_t runs;
@@ -122,6 +127,41 @@ static hy_err what_has_begun_is_waited_for(void *unused) {
 }
 RUN_REAL(what_has_begun_is_waited_for)
 
+// All that may run at once is running, so the fifth waits in the world.
+static hy_err what_has_not_begun_is_withdrawn(void *unused) {
+    (void)unused;
+    slow it[4] = { { .ended = false } };
+    job fifth = { 0 };
+    hy_task *tasks[4] = { NULL }, *waiting = NULL;
+    for (int i = 0; i < 4; i++) {
+        sem_init(&it[i].begun, 0, 0);
+        sem_init(&it[i].go_on, 0, 0);
+        CHECK_OK(hy_spawn(NULL, slow_offload, &it[i], NULL, &tasks[i]));
+    }
+    CHECK_OK(hy_yield());
+    for (int i = 0; i < 4; i++)
+        sem_wait(&it[i].begun);
+    CHECK_OK(hy_spawn(NULL, offload_job, &fifth, NULL, &waiting));
+    CHECK_OK(hy_yield());
+    hy_task_cancel(waiting, HY_TIMEOUT);
+    CHECK_ERR(hy_await(waiting), HY_TIMEOUT);
+    for (int i = 0; i < 4; i++) {
+        sem_post(&it[i].go_on);
+        CHECK_OK(hy_await(tasks[i]));
+        sem_destroy(&it[i].begun);
+        sem_destroy(&it[i].go_on);
+    }
+    CHECK_EQ(fifth.runs, 0);
+    return HY_OK;
+}
+
+static hy_err real_what_has_not_begun_is_withdrawn(hy_mem *mem) {
+    HY_CLEANUP(close_world) hy_world *world = NULL;
+    CHECK_OK(hy_world_open(HY_OPTIONS(hy_world, .mem = mem, .work_at_once = { 4 }), &world));
+    return hy_root_run(world, HY_OPTIONS(hy_root, .scope = { .policy = hy_ignore }),
+                       what_has_not_begun_is_withdrawn, NULL);
+}
+
 static hy_err a_cancelled_fiber_begins_nothing(void *unused) {
     (void)unused;
     job j = { 0 };
@@ -140,4 +180,5 @@ KIT_TESTS(KIT_TEST(sim_the_fiber_waits_for_it), KIT_TEST(real_the_fiber_waits_fo
           KIT_TEST(sim_many_at_once), KIT_TEST_ONCE(real_many_at_once),
           KIT_TEST(sim_cancelled_somewhere), KIT_TEST_ONCE(real_cancelled_somewhere),
           KIT_TEST_ONCE(real_what_has_begun_is_waited_for),
+          KIT_TEST_ONCE(real_what_has_not_begun_is_withdrawn),
           KIT_TEST(sim_a_cancelled_fiber_begins_nothing))
