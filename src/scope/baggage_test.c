@@ -1,4 +1,7 @@
 // baggage_test.c - trace, deadline and tenant across a message.
+//
+// What a receiver opens with a baggage continues the sender's trace, never has longer than the
+// sender has, and hands on what an observer says of the span.
 #include "scope/run_suite.h"
 #include "kit/kit.h"
 

@@ -1,4 +1,7 @@
 // conn_test.c - connections in blocking style, over both worlds.
+//
+// Each test is one body that runs in a simulated and in a real world: what a program may rely on is
+// the same. Only half-closing needs a raw socket, and so the real one.
 #include "scope/run_suite.h"
 #include "base/cleanup.h"
 #include "kit/kit.h"

@@ -1,4 +1,7 @@
 // context_test.c - keys, bindings and frames.
+//
+// Who sees what: the fiber in its blocks, tasks by their owner (rule (a)), frames, what is bound
+// late. The last part are the mistakes that only paranoid builds can see.
 #include "scope/run_suite.h"
 #include "base/cleanup.h"
 #include "kit/kit.h"

@@ -1,4 +1,7 @@
-// fd_test.c - waiting for descriptors. Real world: a simulated one has none.
+// fd_test.c - waiting for descriptors.
+//
+// On socket pairs and pipes of the real world: a simulated one has none, and says so. The price of
+// waiting is measured in bench/scope_io.c; here it only must not be a loop that never sleeps.
 #include "scope/run_suite.h"
 #include "base/cleanup.h"
 #include "kit/kit.h"

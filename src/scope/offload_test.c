@@ -1,4 +1,7 @@
 // offload_test.c - blocking work: it has run, or it never will.
+//
+// Whatever moment a fiber is cancelled at, what it is told is what has happened. The real world is
+// asked with threads that are held up, the simulated one by the seed.
 #include "scope/run_suite.h"
 #include "base/cleanup.h"
 #include "kit/kit.h"

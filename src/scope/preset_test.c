@@ -1,4 +1,7 @@
 // preset_test.c - named bundles, and what wins over what.
+//
+// Bound in the scope over its preset, that over the preset's base, that over what is inherited; a
+// preset that is given over one that is found by name; an inner registry over an outer one.
 #include "scope/run_suite.h"
 #include "kit/kit.h"
 

@@ -1,4 +1,7 @@
 // provide_test.c - values that are built when they are asked for.
+//
+// Each test tells a story of builds and drops ("+a+b-b-a"): once each, dropped in reverse, and only
+// what somebody asked for; whoever asks, fails, is cancelled or waits in a ring meanwhile.
 #include "scope/run_suite.h"
 #include "kit/kit.h"
 

@@ -1,4 +1,6 @@
 // run_suite.c - a root for one test.
+//
+// The world is closed on every way out, because the kit asks for all memory after each run.
 #include "scope/run_suite.h"
 #include "base/cleanup.h"
 #include "kit/kit.h"

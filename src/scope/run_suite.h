@@ -1,4 +1,5 @@
 // run_suite.h - a root for one test.                     Room: scope (tests). Includes: base world.
+// Threads: the test's. A body is a fiber's function; what it returns is what the test returns.
 #ifndef HYI_SCOPE_RUN_SUITE_H
 #define HYI_SCOPE_RUN_SUITE_H
 
