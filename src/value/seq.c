@@ -1,9 +1,11 @@
 // The trie under vectors and lists: leaves of items, inner nodes of pointers, and a tail.
 //
 // A radix trie needs no keys and no balance: the bits of an index are the way to its item. Inner
-// nodes are 32 wide, leaves 32 or, for items past 64 bytes, fewer, so that copying one stays near
-// two kilobytes. The last leaf, the tail, hangs outside the tree: most pushes touch only it. A tail
-// grows 4, 8, 16, 32, so that the many short lists of records stay small.
+// nodes are 32 wide; leaves 32 too or, for items past 16 bytes, fewer, so that a leaf stays within
+// half a kilobyte: who changes one item of a shared leaf copies it and counts up what its items
+// hold, which is dearer than one more level. The last leaf, the tail, hangs outside the tree: most
+// pushes touch only it. A tail grows 4, 8, 16, 32, so that the many short lists of records stay
+// small.
 //
 // Every node counts its holders. Who changes something first makes the nodes on the way its own: a
 // node held once is its own already, one held more often is copied. A copy means the same, so if
@@ -43,7 +45,7 @@ typedef struct hyi_seq_leaf seq_leaf;
 
 static uint32_t seq_bits(size_t item_size) {
     uint32_t bits = SEQ_LEAF_BITS_MAX;
-    while (bits > 0 && item_size << bits > 2048) {
+    while (bits > 0 && item_size << bits > 512) {
         bits -= 1;
     }
     return bits;
