@@ -301,7 +301,7 @@ static hy_err storm_step(storm_node *node, uint32_t depth) {
 
 static hy_err storm_work(storm_node *node, uint32_t depth) {
     CHECK(node->scope == hy_scope_current());
-    uint32_t steps = roll(6);
+    uint32_t steps = roll(depth < 2 ? 10 : 6);
     for (uint32_t i = 0; i < steps; i++) {
         hy_err err = storm_step(node, depth);
         if (err != HY_OK && (hy_check() != HY_OK || roll(3) == 0)) return err;
@@ -318,7 +318,7 @@ static hy_err storm_body(void *arg) {
     HY_SCOPE(s, &err, .name = "storm", .timeout = HY_SECONDS(100), .policy = hy_collect) {
         storm_now->top = storm_node_for(s, NULL, false);
         if (!storm_now->top) return HY_NOMEM;
-        for (uint32_t i = 0; i < 6; i++) {
+        for (uint32_t i = 0; i < 8; i++) {
             (void)(storm_spawn(storm_now->top, 0, NULL) == HY_OK);
         }
         err = storm_work(storm_now->top, 0);
