@@ -4,7 +4,8 @@
 // policies, kinds of restart, and times. Leaves fall a limited number of times, before or after
 // they are ready. While the storm lasts, every run checks what must hold at its beginning; when it
 // is over, exactly those that the policies promise must be up, in order; then all is stopped, and
-// every release checks that nobody who was started later is still there.
+// every release checks that nobody who was started later is still there. Other storms
+// are stopped in the middle, with some grace, and then again with less, or cancelled.
 //
 // The promises are a model that knows nothing of restart.c:
 //   - a permanent service is up; a transient one unless it ended well; a temporary one unless it
@@ -131,7 +132,8 @@ static hy_err storm_serve(storm_node *node) {
     node->is_up = true;
     hy_err err = hy_wait_draining();
     node->is_up = false;
-    if (err == HY_CLOSED) storm_check_told(node);
+    bool is_told = err == HY_CLOSED || !node->is_supervisor; // else its own scope may have failed
+    if (is_told) storm_check_told(node);
     if (err == HY_CLOSED && below(node->storm, 2) == 0) {
         (void)hy_sleep(HY_MS(below(node->storm, 3000))); // in time, or cut short
     }
@@ -178,6 +180,7 @@ static hy_err storm_leaf(storm_node *node) {
     err = hy_sleep(HY_MS(below(s, 5000)));
     node->is_up = false;
     if (err == HY_OK) return storm_fall(node, true, has_ended_well);
+    storm_check_told(node);
     if (node->restart == HY_TEMPORARY) node->is_over = true;
     return err;
 }
@@ -231,7 +234,39 @@ static hy_err storm_body(void *arg) {
     return err;
 }
 
-static hy_err storm_blow(hy_mem *mem, storm *s, uint64_t seed, uint32_t limit,
+static hy_err storm_starter(void *arg) {
+    hy_err err = HY_CLOSED;
+    do {
+        err = storm_start((storm_node *)arg);
+    } while (err == HY_IO || err == HY_RESTARTS || err == HY_END);
+    return HY_OK;
+}
+
+// A stop in the middle: while things start, wait, fall, go down and come up.
+static hy_err storm_stopped_body(void *arg) {
+    storm *s = (storm *)arg;
+    hy_err err = HY_OK;
+    hy_ns grace = HY_MS(1 + below(s, 20000)), began = 0;
+    HY_SCOPE(scope, &err, .stop_max = HY_SECONDS(1)) {
+        err = hy_spawn(scope, storm_starter, &s->nodes[0], NULL, NULL);
+        if (err == HY_OK) err = hy_sleep(HY_MS(below(s, 20000)));
+        if (err != HY_OK) break;
+        began = hy_world_now(s->world);
+        hy_scope_stop(scope, grace);
+        if (below(s, 2) == 0) break; // leaves, and cancels what has not ended
+        err = hy_sleep(HY_MS(below(s, 5000)));
+        if (err != HY_OK || below(s, 2) == 0) break;
+        if (below(s, 2) == 0) {
+            hy_scope_cancel(scope, HY_CANCELLED);
+        } else {
+            hy_scope_stop(scope, grace / 2);
+        }
+    }
+    CHECK(hy_world_now(s->world) - began <= grace + HY_MS(50) || began == 0);
+    return err == HY_NOMEM ? err : HY_OK;
+}
+
+static hy_err storm_blow(hy_mem *mem, storm *s, hy_fn body, uint64_t seed, uint32_t limit,
                          uint64_t *out_digest) {
     memset(s, 0, sizeof *s);
     s->random = seed;
@@ -240,7 +275,7 @@ static hy_err storm_blow(hy_mem *mem, storm *s, uint64_t seed, uint32_t limit,
     hy_sim_options options = { .size = sizeof options, .mem = mem, .seed = seed };
     hy_err err = hy_sim_open(&options, &s->world);
     if (err != HY_OK) return err;
-    err = hy_root_run(s->world, NULL, storm_body, s);
+    err = hy_root_run(s->world, NULL, body, s);
     *out_digest = hy_sim_digest(s->world);
     s->world = hy_world_close(s->world);
     for (uint32_t i = 0; i < s->count; i++) {
@@ -254,7 +289,7 @@ static hy_err after_the_storm_the_promised_are_up(hy_mem *mem) {
     uint64_t falls = 0, begins = 0;
     for (uint64_t i = 0; i < 300; i++) {
         uint64_t digest = 0;
-        CHECK_OK(storm_blow(mem, &s, kit_seed() * 1000 + i, STORM_NODES, &digest));
+        CHECK_OK(storm_blow(mem, &s, storm_body, kit_seed() * 1000 + i, STORM_NODES, &digest));
         falls += s.falls;
         begins += s.begins;
     }
@@ -268,8 +303,8 @@ static hy_err same_seed_same_storm(hy_mem *mem) {
     uint64_t last = 0;
     for (uint64_t i = 0; i < 10; i++) {
         uint64_t first = 0, second = 0;
-        CHECK_OK(storm_blow(mem, &s, kit_seed() * 1000 + i, STORM_NODES, &first));
-        CHECK_OK(storm_blow(mem, &s, kit_seed() * 1000 + i, STORM_NODES, &second));
+        CHECK_OK(storm_blow(mem, &s, storm_body, kit_seed() * 1000 + i, STORM_NODES, &first));
+        CHECK_OK(storm_blow(mem, &s, storm_body, kit_seed() * 1000 + i, STORM_NODES, &second));
         CHECK_EQ(first, second);
         CHECK(first != last);
         last = first;
@@ -281,7 +316,25 @@ static hy_err same_seed_same_storm(hy_mem *mem) {
 static hy_err storm_without_memory_ends(hy_mem *mem) {
     static storm s;
     uint64_t digest = 0;
-    hy_err err = storm_blow(mem, &s, kit_seed(), 5, &digest);
+    hy_err err = storm_blow(mem, &s, storm_body, kit_seed(), 5, &digest);
+    CHECK(err == HY_OK || kit_failed_allocation());
+    return err == HY_OK ? HY_OK : HY_NOMEM;
+}
+
+static hy_err storms_can_be_stopped(hy_mem *mem) {
+    static storm s;
+    for (uint64_t i = 0; i < 500; i++) {
+        uint64_t digest = 0;
+        CHECK_OK(
+            storm_blow(mem, &s, storm_stopped_body, kit_seed() * 2000 + i, STORM_NODES, &digest));
+    }
+    return HY_OK;
+}
+
+static hy_err storm_without_memory_can_be_stopped(hy_mem *mem) {
+    static storm s;
+    uint64_t digest = 0;
+    hy_err err = storm_blow(mem, &s, storm_stopped_body, kit_seed(), 5, &digest);
     CHECK(err == HY_OK || kit_failed_allocation());
     return err == HY_OK ? HY_OK : HY_NOMEM;
 }
@@ -354,4 +407,6 @@ static hy_err restart_storms_stop_at_the_limit(hy_mem *mem) {
 }
 
 KIT_TESTS(KIT_TEST_ONCE(after_the_storm_the_promised_are_up), KIT_TEST_ONCE(same_seed_same_storm),
-          KIT_TEST(storm_without_memory_ends), KIT_TEST_ONCE(restart_storms_stop_at_the_limit))
+          KIT_TEST(storm_without_memory_ends), KIT_TEST_ONCE(storms_can_be_stopped),
+          KIT_TEST(storm_without_memory_can_be_stopped),
+          KIT_TEST_ONCE(restart_storms_stop_at_the_limit))
