@@ -7,6 +7,82 @@
 
 #include <signal.h>
 
+// ---- 1: what was acquired before a failure stays behind -----------------------------------------
+
+#define DISPOSABLES 5
+
+typedef struct disposable {
+    struct disposables *all;
+    int number, opened, closed;
+} disposable;
+
+typedef struct disposables {
+    disposable of[DISPOSABLES];
+    int order[DISPOSABLES * 2]; // numbers as they opened, and less 100 as they closed
+    int count;
+} disposables;
+
+static void disposables_tell(disposables *all, int what) {
+    CHECK(all->count < DISPOSABLES * 2);
+    all->order[all->count++] = what;
+}
+
+static void disposable_close(void *object) {
+    disposable *d = (disposable *)object;
+    d->closed++;
+    disposables_tell(d->all, d->number - 100);
+}
+
+static hy_err disposable_open(hy_scope *scope, disposables *all, int number) {
+    disposable *d = &all->of[number];
+    *d = (disposable){ .all = all, .number = number, .opened = 1 };
+    disposables_tell(all, number);
+    return hy_own(scope, d, disposable_close, 0);
+}
+
+static hy_err opens_all_but(disposables *all, int failing) {
+    hy_err err = HY_OK;
+    HY_SCOPE(s, &err) {
+        for (int i = 0; i < DISPOSABLES; i++) {
+            err = i == failing ? HY_IO : disposable_open(s, all, i);
+            if (err != HY_OK) return err;
+        }
+    }
+    return err;
+}
+
+// There those that had entered are not exited when one of several fails to enter.
+static hy_err item_1_what_was_acquired_is_released_when_the_next_fails(void *unused) {
+    (void)unused;
+    for (int failing = 0; failing < DISPOSABLES; failing++) {
+        disposables all = { .count = 0 };
+        hy_err err = opens_all_but(&all, failing);
+        for (int i = 0; i < DISPOSABLES; i++) {
+            CHECK_EQ(all.of[i].closed, all.of[i].opened);
+        }
+        CHECK_ERR(err, HY_IO);
+    }
+    return HY_OK;
+}
+RUN_SIM(item_1_what_was_acquired_is_released_when_the_next_fails)
+
+// ---- 2: what one scope holds has no order -------------------------------------------------------
+
+// There a pool and its user cannot lie in one scope.
+static hy_err item_2_what_uses_ends_before_what_is_used(void *unused) {
+    (void)unused;
+    disposables all = { .count = 0 };
+    hy_err err = opens_all_but(&all, DISPOSABLES);
+    if (err != HY_OK) return err;
+    CHECK_EQ(all.count, DISPOSABLES * 2);
+    for (int i = 0; i < DISPOSABLES; i++) {
+        CHECK_EQ(all.order[i], i);
+        CHECK_EQ(all.order[DISPOSABLES + i], DISPOSABLES - 1 - i - 100);
+    }
+    return HY_OK;
+}
+RUN_SIM(item_2_what_uses_ends_before_what_is_used)
+
 // ---- 3: a task in the inner scope's context, owned by the outer one -----------------------------
 
 typedef struct pool {
@@ -64,6 +140,53 @@ static hy_err item_3_no_task_sees_values_that_end_before_it(void *unused) {
     return HY_OK;
 }
 RUN_SIM(item_3_no_task_sees_values_that_end_before_it)
+
+// ---- 4: a timeout that does not wait, or never comes back
+// ----------------------------------------
+
+static hy_err cleans_up_slowly(void *arg) {
+    hy_err err = hy_sleep(HY_SECONDS(1000));
+    HY_SCOPE(s, NULL, .shield = HY_SECONDS(9)) {
+        if (hy_sleep(HY_SECONDS(3)) == HY_OK) *(bool *)arg = true;
+    }
+    return err;
+}
+
+// There the caller goes on while the other one cleans up.
+static hy_err item_4_a_timeout_waits_for_the_clean_up(void *unused) {
+    (void)unused;
+    bool clean = false;
+    hy_err err = HY_OK;
+    HY_SCOPE(s, &err, .timeout = HY_SECONDS(1)) {
+        CHECK_OK(hy_spawn(s, cleans_up_slowly, &clean, NULL, NULL));
+    }
+    CHECK_ERR(err, HY_TIMEOUT);
+    CHECK(clean);
+    return HY_OK;
+}
+RUN_SIM(item_4_a_timeout_waits_for_the_clean_up)
+
+static hy_err cancels_itself(void *arg) {
+    hy_task_cancel(*(hy_task **)arg, HY_CANCELLED);
+    return hy_sleep(HY_SECONDS(1000));
+}
+
+// There nobody wakes the caller of a task that cancels itself: its timer went first.
+static hy_err item_4_who_cancels_itself_is_not_waited_for_in_vain(void *unused) {
+    (void)unused;
+    hy_ns began = hy_world_now(hy_scope_world(hy_scope_current()));
+    hy_task *task = NULL;
+    hy_err err = HY_OK;
+    HY_SCOPE(s, &err, .timeout = HY_SECONDS(100)) {
+        CHECK_OK(hy_spawn(s, cancels_itself, &task, NULL, &task));
+        CHECK_ERR(hy_await(task), HY_CANCELLED);
+        CHECK_OK(hy_check()); // it was that task alone
+    }
+    CHECK_OK(err);
+    CHECK(hy_world_now(hy_scope_world(hy_scope_current())) - began < HY_SECONDS(1));
+    return HY_OK;
+}
+RUN_SIM(item_4_who_cancels_itself_is_not_waited_for_in_vain)
 
 // ---- 10: no deadline, no order, and handlers that come with an import ---------------------------
 
@@ -183,7 +306,11 @@ static hy_err item_11_spawn_waits_for_room(void *unused) {
 }
 RUN_SIM(item_11_spawn_waits_for_room)
 
-KIT_TESTS(KIT_TEST(sim_item_3_no_task_sees_values_that_end_before_it),
+KIT_TESTS(KIT_TEST(sim_item_1_what_was_acquired_is_released_when_the_next_fails),
+          KIT_TEST(sim_item_2_what_uses_ends_before_what_is_used),
+          KIT_TEST_ONCE(sim_item_4_a_timeout_waits_for_the_clean_up),
+          KIT_TEST(sim_item_4_who_cancels_itself_is_not_waited_for_in_vain),
+          KIT_TEST(sim_item_3_no_task_sees_values_that_end_before_it),
           KIT_TEST_ONCE(item_10_handlers_are_installed_only_when_asked_for),
           KIT_TEST_ONCE(sim_item_10_stop_has_a_deadline_and_an_order),
           KIT_TEST_ONCE(sim_item_11_what_falls_is_started_again),
