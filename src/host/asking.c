@@ -9,6 +9,8 @@
 
 #include "host/inside.h"
 
+#define ASKING_CLOSE_MAX HY_SECONDS(60)
+
 // ---- asking ----
 
 typedef struct asking_call {
@@ -94,10 +96,12 @@ static void asking_closed(void *self, hy_err err) {
 
 static void asking_close(void *object) {
     asking_owned *owned = object;
-    hy_ns deadline = hy_scope_deadline(hy_scope_current());
     // A little earlier than the limit of this wait, so that the host has answered everybody by
-    // then.
-    if (deadline != HY_NEVER) deadline -= (deadline - hy_world_now(owned->world)) / 8;
+    // then. Without memory for a timer there is no limit, and still the host may not wait for ever.
+    hy_ns now = hy_world_now(owned->world);
+    hy_ns deadline = hy_scope_deadline(hy_scope_current());
+    if (deadline > now + ASKING_CLOSE_MAX) deadline = now + ASKING_CLOSE_MAX;
+    deadline -= (deadline - now) / 8;
     hy_host_close(owned->host, asking_closed, owned, deadline);
     asking_wait(&owned->closed);
     hy_mem_free(owned->mem, owned, sizeof *owned);
