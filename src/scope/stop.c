@@ -90,8 +90,10 @@ hy_ns hyi_stop_left(const hy_scope *scope) {
 // ---- beginning --------------------------------------------------------------------------------
 
 void hy_scope_stop(hy_scope *scope, hy_ns grace) {
-    bool is_left = (scope->flags & HYI_SCOPE_LEFT) != 0; // closed: its services have some grace
-    if ((scope->flags & HYI_SCOPE_CANCELLED) && !is_left) return;
+    // Cancelled, there is no grace; but for services of a scope that is being closed, and for those
+    // of one that was cancelled because the share of its tasks was over.
+    bool has_grace = (scope->flags & HYI_SCOPE_LEFT) || (scope->more && scope->more->stop.phase);
+    if ((scope->flags & HYI_SCOPE_CANCELLED) && !has_grace) return;
     scope->flags |= HYI_SCOPE_STOPPED;
     if (!scope->parent) hyi_root_stopping(scope->root);
     if (!hyi_scope_more(scope)) {
