@@ -79,19 +79,21 @@
 // ---- valgrind ---------------------------------------------------------------------------------
 
 #if defined(__has_include) && !defined(HYI_ASAN) && !defined(HYI_TSAN)
-#if __has_include(<valgrind/valgrind.h>)
+#if __has_include(<valgrind/memcheck.h>)
 #define HYI_VALGRIND 1
 #endif
 #endif
 
 #ifdef HYI_VALGRIND
-#include <valgrind/valgrind.h>
+#include <valgrind/memcheck.h>
 #define hyi_valgrind_runs() (RUNNING_ON_VALGRIND != 0)
 #define hyi_valgrind_add(low, top) VALGRIND_STACK_REGISTER(low, top)
+#define hyi_valgrind_allow(ptr, size) VALGRIND_MAKE_MEM_DEFINED(ptr, size)
 #define hyi_valgrind_remove(id) VALGRIND_STACK_DEREGISTER(id)
 #else
 #define hyi_valgrind_runs() 0
 #define hyi_valgrind_add(low, top) ((void)(low), (void)(top), 0u)
+#define hyi_valgrind_allow(ptr, size) ((void)(ptr), (void)(size))
 #define hyi_valgrind_remove(id) ((void)(id))
 #endif
 

@@ -302,6 +302,7 @@ size_t hyi_stacks_page(const hyi_stacks *stacks) {
 // ---- how deep ---------------------------------------------------------------------------------
 
 void hyi_stack_paint(hyi_stack *stack) {
+    hyi_valgrind_allow(stack->low, stack->top - stack->low);
     uint64_t *end = (uint64_t *)(void *)stack->top;
     for (uint64_t *at = (uint64_t *)(void *)stack->low; at < end; at++)
         *at = STACK_PAINT;
@@ -309,6 +310,7 @@ void hyi_stack_paint(hyi_stack *stack) {
 }
 
 HYI_ASAN_BLIND size_t hyi_stack_use(hyi_stack *stack) {
+    hyi_valgrind_allow(stack->low, stack->top - stack->low); // what is below the stack pointer
     stack->painted = false;
     stack->look_over = stack->guard == HYI_GUARD_CANARY;
     const uint64_t *at = (const uint64_t *)(const void *)stack->low;
