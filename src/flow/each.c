@@ -40,14 +40,13 @@ hy_err hy_map_each(size_t count, hy_err (*fn)(void *arg, size_t index), void *ar
     return err;
 }
 
-// Spawning waits at a scope's limit of tasks; by then the first fibers may have done it all, or the
-// first error may have cancelled the scope, which then speaks for itself.
+// Spawning waits at a scope's limit of tasks; by then the first fibers may have done it all.
 static hy_err each_spawn(hy_scope *scope, each_run *run, uint32_t limit) {
     const hy_spawn_options *options =
         HY_OPTIONS(hy_spawn, .name = "map", .stack = run->options->stack);
     for (uint32_t i = 0; i < limit && i < run->count && run->next < run->count; i++) {
         hy_err err = hy_spawn(scope, each_worker, run, options, NULL);
-        if (err != HY_OK) return hy_scope_reason(scope) == HY_OK ? err : HY_OK;
+        if (err != HY_OK) return err;
     }
     return HY_OK;
 }
@@ -62,8 +61,10 @@ static hy_err each_worker(void *arg) {
         hy_err err = run->fn(run->arg, index);
         if (options->results != NULL) options->results[index] = err;
         if (err == HY_OK) continue;
-        if (options->errors == HY_MAP_FAIL_FAST || hy_check() != HY_OK) return err;
-        if (options->failed != NULL) options->failed(options->self, index, err);
+        if (options->errors == HY_MAP_FAIL_FAST) return err;
+        if (hy_check() == HY_OK && options->failed != NULL) {
+            options->failed(options->self, index, err);
+        }
     }
     return HY_OK;
 }

@@ -79,6 +79,21 @@ static hy_err the_first_error_cancels_the_rest(void *unused) {
 }
 RUN_SIM(the_first_error_cancels_the_rest)
 
+// The map's own fiber waits at the scope's limit of tasks when the first call fails.
+static hy_err the_first_error_counts_however_few_fibers(void *unused) {
+    (void)unused;
+    work w = { .dice = kit_seed() + 1, .fails_at = 1, .fails_with = HY_REJECT };
+    hy_err err = HY_OK;
+    HY_SCOPE(s, &err, .name = "narrow", .tasks_max = 2) {
+        err = hy_map_each(ITEMS, doubles_index, &w, HY_OPTIONS(hy_map, .limit = 6));
+        if (err != HY_OK) break;
+    }
+    CHECK_ERR(err, HY_REJECT);
+    CHECK_EQ(w.most, 2);
+    return HY_OK;
+}
+RUN_SIM(the_first_error_counts_however_few_fibers)
+
 static hy_err errors_can_be_values(void *unused) {
     (void)unused;
     work w = { .dice = kit_seed() + 1, .fails_at = 7, .fails_with = HY_IO };
@@ -353,8 +368,9 @@ static hy_err storms_give_every_result_back(hy_mem *mem) {
 }
 
 KIT_TESTS(KIT_TEST(sim_each_item_is_done_once_within_the_limit),
-          KIT_TEST(sim_the_first_error_cancels_the_rest), KIT_TEST(sim_errors_can_be_values),
-          KIT_TEST(sim_a_cancelled_map_begins_nothing_more),
+          KIT_TEST(sim_the_first_error_cancels_the_rest),
+          KIT_TEST(sim_the_first_error_counts_however_few_fibers),
+          KIT_TEST(sim_errors_can_be_values), KIT_TEST(sim_a_cancelled_map_begins_nothing_more),
           KIT_TEST(real_a_map_runs_in_the_real_world), KIT_TEST(sim_results_leave_in_order),
           KIT_TEST(sim_results_leave_as_they_come), KIT_TEST(sim_an_error_fails_both_ends),
           KIT_TEST(sim_a_failed_item_leaves_a_gap), KIT_TEST_ONCE(storms_give_every_result_back))

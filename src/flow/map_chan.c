@@ -85,8 +85,7 @@ static hy_err map_chan_run_all(hy_scope *scope, map_chan_run *run) {
         if (both == NULL) return HY_NOMEM;
         workers[i] = (map_chan_worker){ run, both, run->out != NULL ? both + item_size : NULL };
         hy_err err = hy_spawn(scope, map_chan_work, &workers[i], options, NULL);
-        // When an error has cancelled the scope, that error is what counts.
-        if (err != HY_OK) return hy_scope_reason(scope) == HY_OK ? err : HY_OK;
+        if (err != HY_OK) return err;
     }
     return HY_OK;
 }
@@ -101,7 +100,9 @@ static hy_err map_chan_work(void *arg) {
         err = run->fn(run->arg, worker->item, worker->result);
         bool has_result = err == HY_OK && run->out != NULL;
         if (err != HY_OK) {
-            if (run->options->errors == HY_MAP_FAIL_FAST || hy_check() != HY_OK) return err;
+            if (run->options->errors == HY_MAP_FAIL_FAST) return err;
+            hy_err cancelled = hy_check();
+            if (cancelled != HY_OK) return cancelled;
             if (run->options->failed != NULL) run->options->failed(run->options->self, number, err);
         }
         err = map_chan_leave(worker, number, has_result);
