@@ -1,4 +1,7 @@
-// root_mem.c - every block has a link in front of it.
+// root_mem.c - memory that is known block by block.
+//
+// Every block has a link in front of it, in one ring. All of what is in the ring has been handed
+// out and not been given back; nothing else is.
 #include "scope/root_mem.h"
 
 #include <string.h>

@@ -1,4 +1,8 @@
 // unit_suite.c - a service that does as it is told, and says so.
+//
+// It owns one resource, itself, so that a run which begins before the last one's was released is
+// noticed at once. Words come from the unit's own code alone, never from what the room says about
+// it.
 #include "scope/unit_suite.h"
 #include "kit/kit.h"
 
