@@ -1,4 +1,7 @@
 // bus_test.c - events: who gets them, in which order, and what a slow subscriber does to whom.
+//
+// An event arrives everywhere at one moment or nowhere, so all subscribers agree on one order; the
+// storm at the end notes the moment of each event in `keep` and holds every subscriber to it.
 #include <hypha/flow.h>
 
 #include "base/cleanup.h"

@@ -1,4 +1,7 @@
 // each_test.c - many items, a few at a time: over an array and over a channel.
+//
+// The calls nap for random times, so they end in any order: what must hold is the limit, the order
+// where it was asked for, and that every call's error or result turns up once.
 #include <hypha/flow.h>
 
 #include "base/cleanup.h"

@@ -1,4 +1,7 @@
 // flow_test.c - flows: what comes out, how they end, and who is let go when.
+//
+// Every end is looked at from both sides: what the one who asks gets, and what the feeder of the
+// source is told. The storm at the end cuts the one who asks short wherever it waits.
 #include <hypha/flow.h>
 
 #include "base/cleanup.h"

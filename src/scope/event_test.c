@@ -1,4 +1,7 @@
 // event_test.c - flags that fibers wait for.
+//
+// The waiters form a ring without a head, so leaving it is tried from every place in it; and no
+// test may leave the event with a pointer to a fiber that is gone.
 #include "kit/kit.h"
 #include "scope/run_suite.h"
 

@@ -1,4 +1,7 @@
 // select_test.c - one of several, whichever comes first; and a storm held to a model.
+//
+// A select that waits lies in up to 64 lists at once. After each way out (a case, a deadline, a
+// cancellation, a closing) the channels are asked whether they still know of it.
 #include "kit/kit.h"
 #include "base/cleanup.h"
 #include "scope/run_suite.h"
