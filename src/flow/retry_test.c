@@ -1,4 +1,7 @@
 // retry_test.c - retry, budget, limit in time, hedge: when another call is made, and when not.
+//
+// The callee counts its calls, so each test says how many there must have been. A run in which an
+// allocation fails may have one less: without memory for a timer the error is given at once.
 #include <hypha/flow.h>
 
 #include "kit/kit.h"

@@ -1,4 +1,7 @@
 // in_scope_test.c - a host among fibers: asked, looked at, its attempts tasks, its end the scope's.
+//
+// The bank over the fake store, in a simulated world. The executor is written in blocking style and
+// cleans up after its cancellation, when the host has already forgotten the effect.
 #include "base/cleanup.h"
 #include "host/fake_suite.h"
 #include "kit/kit.h"

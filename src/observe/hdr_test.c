@@ -1,4 +1,7 @@
 // hdr_test.c - percentiles against the sorted values, over all sizes; merging; want of memory.
+//
+// The values are of every magnitude that 64 bits have, so that each octave is met; a histogram made
+// of two halves must answer as the one that saw all.
 #include <hypha/observe.h>
 
 #include "base/rng.h"

@@ -1,4 +1,7 @@
 // observe.c - the watcher: opened beside a root, told by its scopes, asked by anybody.
+//
+// All rings are made here, at the start: what is watched later can neither fail for want of memory
+// nor make it grow. The watcher outlives its root, so that the root's own span still has a place.
 #include "observe/watch.h"
 
 #include "scope/inside.h"

@@ -1,4 +1,7 @@
 // observe_test.c - spans, logs and metrics as a program sees them, and that nothing grows.
+//
+// The sinks write down what they are told. Where an allocation fails on purpose a scope may go
+// unfollowed; it is counted as lost, and the test then has nothing to say.
 #include <hypha/observe.h>
 
 #include "base/cleanup.h"
