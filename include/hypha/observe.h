@@ -106,12 +106,6 @@ typedef struct hy_span {
     bool slow; // longer than its threshold
 } hy_span;
 
-// W3C trace context: "00-<32 hex>-<16 hex>-<2 hex>". HY_MALFORMED; unknown versions are accepted
-// as the specification says.
-#define HY_TRACEPARENT_LEN 55
-HY_API HY_CHECKED hy_err hy_traceparent_parse(hy_bytes text, hy_baggage *out_baggage);
-HY_API void hy_traceparent_format(const hy_baggage *baggage, char out[HY_TRACEPARENT_LEN + 1]);
-
 // ---- metrics ----------------------------------------------------------------------------------
 //
 // Declared once, by name; labels make series of it, bounded: the series past `series_max` are

@@ -142,6 +142,11 @@ typedef struct hy_baggage {
     char tenant[23]; // NUL-ended; empty: none
 } hy_baggage;
 HY_API hy_baggage hy_baggage_here(void); // of the current scope
+// As W3C trace context has it in a header: "00-<32 hex>-<16 hex>-<2 hex>". HY_MALFORMED; unknown
+// versions are accepted as the specification says.
+#define HY_TRACEPARENT_LEN 55
+HY_API HY_CHECKED hy_err hy_traceparent_parse(hy_bytes text, hy_baggage *out_baggage);
+HY_API void hy_traceparent_format(const hy_baggage *baggage, char out[HY_TRACEPARENT_LEN + 1]);
 
 // ---- scopes -----------------------------------------------------------------------------------
 

@@ -5,7 +5,7 @@
 //
 // A version that is newer than ours may have more behind the flags, after another dash, and is read
 // as ours; version ff is never valid. Bytes from outside: traceparent_fuzz.c.
-#include <hypha/observe.h>
+#include <hypha/scope.h>
 
 #include <string.h>
 

@@ -1,5 +1,5 @@
 // traceparent_fuzz.c - any bytes: refused, or read and written back to the same header.
-#include <hypha/observe.h>
+#include <hypha/scope.h>
 
 #include <string.h>
 
