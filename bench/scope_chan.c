@@ -124,7 +124,7 @@ static hy_err scope_chan_batches(void *arg) {
         if (err == HY_OK) err = hy_spawn(s, scope_chan_send_all, run, NULL, NULL);
         if (err == HY_OK) err = hy_flow_of_chan(s, run->there, &flow);
         if (err == HY_OK) err = hy_flow_batch(flow, 100, HY_MS(10), &flow);
-        hy_batch batch;
+        hy_items batch;
         while (err == HY_OK) {
             err = hy_flow_next(flow, &batch, HY_NEVER);
         }
