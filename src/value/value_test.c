@@ -185,7 +185,6 @@ static hy_err depth_is_known_after_a_change(hy_mem *mem) {
         hy_err err = hy_path_push(&value, &path, hy_value_get(value), NULL);
         CHECK_ERR(err, depth + 2 <= HY_DEPTH_MAX ? HY_OK : HY_TOO_DEEP);
         CHECK(hy_value_holds(value));
-        HY_CLEANUP(suite_unref_value) hy_value *same = hy_value_ref(value);
         suite_tree copy = *(const suite_tree *)hy_value_get(value);
         CHECK_OK(
             hy_value_with(&value, &(hy_value_change){ "value", &(uint32_t){ depth } }, 1, NULL));
