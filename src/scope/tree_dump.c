@@ -244,7 +244,7 @@ static uint32_t dump_measure(const hy_scope *top, hy_buf *scratch) {
         uint32_t width = dump_width(name) + 3 * row.depth;
         if (width > most && width <= DUMP_COLUMN_MAX) most = width;
         scratch->len = start; // only its width was asked for
-    } while (hyi_tree_next(&walk, &row));
+    } while (hyi_tree_walk_next(&walk, &row));
     return most;
 }
 
@@ -258,5 +258,5 @@ static void dump_write_text(const hy_scope *top, hy_buf *out) {
         if (row.depth > 0) dump_add_branch(out, &walk, row.depth);
         dump_name_row(out, &row);
         dump_end_line(&text, &row, start);
-    } while (hyi_tree_next(&walk, &row));
+    } while (hyi_tree_walk_next(&walk, &row));
 }

@@ -122,7 +122,7 @@ void hyi_tree_json(const hy_scope *top, hy_buf *out) {
         }
         tree_json_row(&json, &row, now);
         has_children[open++] = false;
-    } while (hyi_tree_next(&walk, &row));
+    } while (hyi_tree_walk_next(&walk, &row));
     while (open > 0) {
         tree_json_end(&json, has_children[--open]);
     }

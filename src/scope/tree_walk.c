@@ -76,7 +76,7 @@ static hyi_tree_row walk_row_of(const hyi_tree_level *level, uint32_t depth) {
     return row;
 }
 
-bool hyi_tree_next(hyi_tree_walk *walk, hyi_tree_row *out_row) {
+bool hyi_tree_walk_next(hyi_tree_walk *walk, hyi_tree_row *out_row) {
     while (walk->depth > 0 && !walk_settle(&walk->levels[walk->depth - 1])) {
         walk->depth--;
     }

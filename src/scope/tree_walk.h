@@ -46,7 +46,7 @@ typedef struct hyi_tree_walk {
 // The first row is the top itself.
 hyi_tree_row hyi_tree_begin(hyi_tree_walk *walk, const hy_scope *top);
 // The next row, its children after it. False: that was all.
-bool hyi_tree_next(hyi_tree_walk *walk, hyi_tree_row *out_row);
+bool hyi_tree_walk_next(hyi_tree_walk *walk, hyi_tree_row *out_row);
 // Do more rows come at this depth (1: below the top), under the same parent?
 bool hyi_tree_has_more(const hyi_tree_walk *walk, uint32_t depth);
 
