@@ -280,8 +280,8 @@ typedef struct hy_path {
     uint8_t keys[HY_PATH_KEYS_MAX];
 } hy_path;
 
-// HY_MALFORMED, HY_UNKNOWN_FIELD, HY_TYPE (an index where no list is), HY_LIMIT; `why` has the
-// offset and the part of the text before it.
+// HY_MALFORMED, HY_UNKNOWN_FIELD, HY_TYPE (an index where no list is), HY_RANGE, HY_NOT_UTF8,
+// HY_LIMIT; `why` has the offset and the part of the text before it.
 HY_API HY_CHECKED hy_err hy_path_parse(hy_path *out_path, const hy_record *record, hy_text text,
                                        hy_why *why);
 // The field at the end, and whether the path ends at one element of its list.
@@ -309,8 +309,8 @@ typedef enum hy_need_kind {
     HY_NEED_ANY,     // of `parts`; with none it does not
     HY_NEED_EQUAL,   // what is at `path` to operands[0]; nothing there is equal to nothing
     HY_NEED_NOT_EQUAL,
-    HY_NEED_BELOW,        // numbers, texts by their bytes, ids
-    HY_NEED_ABOVE,        //
+    HY_NEED_BELOW,        // what is there is less: numbers, texts by their bytes, ids
+    HY_NEED_ABOVE,        // it is greater
     HY_NEED_CONTAINS,     // the list at `path` has operands[0]
     HY_NEED_CONTAINS_ANY, // the list has one of the operands
     HY_NEED_CONTAINED_IN, // what is at `path` is one of the operands
