@@ -319,7 +319,7 @@ static void close_world(hy_world **world) {
     *world = hy_world_close(*world);
 }
 
-static hy_err storm_of(hy_mem *mem, uint64_t seed) {
+static hy_err storm_of(hy_mem *mem, uint64_t seed, uint64_t *out_digest) {
     storm m = { .dice = seed };
     HY_CLEANUP(close_world) hy_world *world = NULL;
     CHECK_OK(hy_sim_open(HY_OPTIONS(hy_sim, .mem = mem, .seed = seed), &world));
@@ -327,18 +327,31 @@ static hy_err storm_of(hy_mem *mem, uint64_t seed) {
     for (uint32_t i = 0; err == HY_OK && i < m.next; i++) {
         CHECK_EQ(m.sent[i], m.arrived[i]);
     }
+    *out_digest = hy_sim_digest(world);
     return err;
 }
 
 static hy_err storms_lose_and_double_nothing(hy_mem *mem) {
     for (uint64_t i = 0; i < STORM_SEEDS; i++) {
-        CHECK_OK(storm_of(mem, kit_seed() * 1000 + i));
+        uint64_t digest;
+        CHECK_OK(storm_of(mem, kit_seed() * 1000 + i, &digest));
     }
     return HY_OK;
 }
 
+static hy_err the_same_seed_gives_the_same_storm(hy_mem *mem) {
+    uint64_t first, again, other;
+    CHECK_OK(storm_of(mem, kit_seed(), &first));
+    CHECK_OK(storm_of(mem, kit_seed(), &again));
+    CHECK_OK(storm_of(mem, kit_seed() + 1, &other));
+    CHECK(first == again);
+    CHECK(first != other);
+    return HY_OK;
+}
+
 static hy_err a_storm_without_memory(hy_mem *mem) {
-    hy_err err = storm_of(mem, kit_seed());
+    uint64_t digest;
+    hy_err err = storm_of(mem, kit_seed(), &digest);
     return err == HY_NOMEM || kit_failed_allocation() ? HY_OK : err;
 }
 
@@ -348,4 +361,4 @@ KIT_TESTS(KIT_TEST(sim_a_ready_case_is_done_at_once), KIT_TEST(sim_ready_cases_s
           KIT_TEST(sim_a_late_or_cancelled_select_leaves_all),
           KIT_TEST(sim_closing_a_channel_is_a_case), KIT_TEST(sim_two_selects_meet_once),
           KIT_TEST(real_two_selects_meet_once), KIT_TEST_ONCE(storms_lose_and_double_nothing),
-          KIT_TEST(a_storm_without_memory))
+          KIT_TEST_ONCE(the_same_seed_gives_the_same_storm), KIT_TEST(a_storm_without_memory))
