@@ -158,7 +158,7 @@ static void restart_after(hy_service *service, hy_ns pause) {
         if (err != HY_OK) hyi_service_fell(service, err); // from now on with a pause
         return;
     }
-    if (hy_timer_at(world, &service->timer, hy_world_now(world) + pause) == HY_OK) return;
+    if (hy_timer_at(world, &service->timer, hyi_stop_end(world, pause)) == HY_OK) return;
     // Without a timer nobody would ever start it again: that must not go unnoticed.
     hy_scope *scope = service->scope;
     hyi_service_end(service, HY_NOMEM);
@@ -252,7 +252,7 @@ void hyi_group_step(hy_scope *scope) {
         group->phase = HYI_GROUP_PAUSE;
         hy_err err = HY_OK;
         if (group->pause > 0) {
-            err = hy_timer_at(world, &group->timer, hy_world_now(world) + group->pause);
+            err = hy_timer_at(world, &group->timer, hyi_stop_end(world, group->pause));
         } else {
             group->phase = HYI_GROUP_UP;
         }

@@ -54,6 +54,7 @@ void hyi_root_body_ended(hy_task *task) {
     root_record *it = HYI_HOLDER(root_record, root, task->root);
     it->err = task->result;
     hyi_task_free(task);
+    hyi_root_signals_close(&it->signals); // there is no scope any more that could be stopped
     hy_world_post(it->root.world, &it->gone);
 }
 

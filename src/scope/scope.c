@@ -145,13 +145,16 @@ void hyi_scope_live(hy_scope *scope) {
 }
 
 void hyi_scope_unlive(hy_scope *scope) {
+    hy_scope *first = scope;
     while (--scope->live == 0) {
         if (!hyi_list_is_empty(&scope->joining)) {
             scope_wake(scope, SCOPE_IDLE, hyi_scope_error(scope));
         }
-        if (!scope_keeps_parent_live(scope)) return;
+        if (!scope_keeps_parent_live(scope)) break;
         scope = scope->parent;
     }
+    bool is_stopping = (first->flags & (HYI_SCOPE_DRAINING | HYI_SCOPE_CANCELLED)) != 0;
+    if (is_stopping && first->live == 0) hyi_stop_progress(first);
 }
 
 void hyi_scope_child_gone(hy_scope *scope) {

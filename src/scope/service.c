@@ -30,6 +30,8 @@
 #include "scope/service.h"
 #include "scope/root_signals.h"
 
+#include <string.h>
+
 #define SERVICE_READY_MAX HY_SECONDS(30)
 #define SERVICE_RESTARTS_MAX 5u
 
@@ -107,7 +109,9 @@ static hy_err service_new(hy_scope *scope, const hy_service_spec *spec, hy_servi
     if (!service) return HY_NOMEM;
     service->scope = scope;
     service->root = scope->root;
-    service->spec = *spec;
+    size_t given = spec->size > 0 ? spec->size : sizeof *spec;
+    HY_ASSERT(given <= sizeof *spec); // built against a newer header
+    memcpy(&service->spec, spec, given);
     service->first = true;
     service->timer.done = service_on_timer;
     hyi_list_init(&service->waiting);
@@ -197,8 +201,11 @@ hy_err hyi_service_launch(hy_service *service) {
     static hyi_place place = { "service", 0, 0 };
     hy_scope *scope = service->scope;
     hy_root *root = scope->root;
-    hy_err err = hy_timer_at(root->world, &service->timer,
-                             hy_world_now(root->world) + service->spec.ready_max);
+    hy_err err = HY_OK;
+    if (service->spec.ready_max != HY_NEVER) {
+        hy_ns due = hyi_stop_end(root->world, service->spec.ready_max);
+        err = hy_timer_at(root->world, &service->timer, due);
+    }
     if (err == HY_OK) {
         err = hyi_task_new(root, service_run, service, service->spec.stack, &place, &service->task);
     }

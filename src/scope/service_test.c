@@ -465,6 +465,74 @@ static hy_err from_inside_it_is_a_request(void *unused) {
 }
 RUN_SIM(from_inside_it_is_a_request)
 
+typedef struct sister {
+    hy_scope *scope;
+    unit b;
+    uint32_t runs;
+} sister;
+
+static hy_err sister_run(void *arg) {
+    sister *it = (sister *)arg;
+    if (++it->runs == 2) { // within a restart of all
+        hy_err err = unit_start(it->scope, &it->b, HY_PERMANENT, NULL);
+        if (err != HY_OK) return err;
+    }
+    hy_ready();
+    if (it->runs == 1) return HY_IO;
+    hy_err err = hy_wait_draining();
+    return err == HY_CLOSED ? HY_OK : err;
+}
+
+// A service that starts another one beside itself does not wait for itself.
+static hy_err services_can_start_their_sisters(void *unused) {
+    (void)unused;
+    sister it = { .b = { .name = "b" } };
+    hy_service_spec spec = { .fn = sister_run, .arg = &it, .restart = HY_PERMANENT };
+    hy_err err = HY_OK;
+    HY_SCOPE(s, &err, .policy = hy_one_for_all) {
+        it.scope = s;
+        hy_service *service = NULL;
+        CHECK_OK(hy_start(s, &spec, &service));
+        CHECK_OK(pass(HY_SECONDS(1)));
+        if (kit_failed_allocation()) break;
+        CHECK(hy_service_state_of(service).ready);
+        CHECK(it.b.is_up);
+    }
+    CHECK(err == HY_OK || kit_failed_allocation());
+    CHECK_EQ(it.b.held, 0);
+    return HY_OK;
+}
+RUN_SIM(services_can_start_their_sisters)
+
+// A restart by hand ends a pause, and says when the new run did not get ready.
+static hy_err restart_by_hand_ends_a_pause(void *unused) {
+    (void)unused;
+    unit a = { .name = "a", .lives = HY_MS(1), .falls = 3, .err = HY_IO };
+    hy_service_spec spec = { .fn = unit_run,
+                             .arg = &a,
+                             .restart = HY_PERMANENT,
+                             .backoff_min = HY_SECONDS(1000),
+                             .backoff_max = HY_SECONDS(1000) };
+    hy_err err = HY_OK;
+    HY_SCOPE(s, &err) {
+        hy_service *service = NULL;
+        CHECK_OK(hy_start(s, &spec, &service));
+        CHECK_OK(pass(HY_MS(100)));
+        if (kit_failed_allocation()) break;
+        CHECK(hy_service_state_of(service).waiting);
+        CHECK_EQ(a.runs, 2);
+        a.lives = -1;
+        CHECK_ERR(hy_service_restart(service), HY_IO);
+        CHECK(hy_service_state_of(service).waiting);
+        CHECK_OK(hy_service_restart(service));
+        CHECK(a.is_up);
+        CHECK_EQ(restarts(), 3); // three falls; what was asked for by hand is not counted
+    }
+    CHECK(err == HY_OK || kit_failed_allocation());
+    return HY_OK;
+}
+RUN_SIM(restart_by_hand_ends_a_pause)
+
 // ---- own policies -----------------------------------------------------------------------------
 
 static hy_verdict first_end_is_the_end(const hy_ending *ending) {
@@ -528,5 +596,6 @@ KIT_TESTS(KIT_TEST(sim_start_waits_until_it_is_ready),
           KIT_TEST(sim_one_for_all_goes_down_backwards_and_up_forwards),
           KIT_TEST(sim_rest_for_one_takes_those_after_it), KIT_TEST(sim_fall_within_a_group_start),
           KIT_TEST(sim_stop_and_restart_by_hand), KIT_TEST(sim_from_inside_it_is_a_request),
-          KIT_TEST(sim_policy_can_end_the_scope),
+          KIT_TEST(sim_services_can_start_their_sisters),
+          KIT_TEST(sim_restart_by_hand_ends_a_pause), KIT_TEST(sim_policy_can_end_the_scope),
           KIT_TEST_ONCE(sim_services_that_are_over_leave_nothing))

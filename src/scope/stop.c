@@ -96,6 +96,8 @@ void hy_scope_stop(hy_scope *scope, hy_ns grace) {
     if ((scope->flags & HYI_SCOPE_CANCELLED) && !has_grace) return;
     scope->flags |= HYI_SCOPE_STOPPED;
     if (!scope->parent) hyi_root_stopping(scope->root);
+    bool is_late = (scope->flags & HYI_SCOPE_ENDING) && (!scope->more || !scope->more->stop.phase);
+    if (is_late) return; // nothing is left that could be stopped
     if (!hyi_scope_more(scope)) {
         hyi_scope_drain(scope);
         hy_scope_cancel(scope, HY_CANCELLED);
@@ -163,6 +165,8 @@ hy_err hy_wait_draining(void) {
 static void stop_on_timer(hy_timer *timer) {
     hyi_more *more = HYI_HOLDER(hyi_more, stop.timer, timer);
     HY_ASSERT(more->stop.phase == STOP_TASKS);
+    if (more->scope->flags & HYI_SCOPE_ENDING)
+        return; // only resources are left, and have their own
     hyi_scope_cancel_tasks(more->scope, HY_CANCELLED);
 }
 

@@ -433,6 +433,88 @@ static hy_err stop_within_a_stop(void *unused) {
 }
 RUN_SIM(stop_within_a_stop)
 
+static void release_slowly(void *object) {
+    hy_err err = hy_sleep(HY_SECONDS(6));
+    *(hy_err *)object = err;
+}
+
+// The tasks' share of the grace runs out while resources are released: that is nobody's failure.
+static hy_err slow_release_is_no_failure(void *unused) {
+    (void)unused;
+    hy_err slept = HY_IO, err = HY_OK;
+    HY_SCOPE(s, &err) {
+        CHECK_OK(hy_own(s, &slept, release_slowly, HY_SECONDS(60)));
+        hy_scope_stop(s, HY_SECONDS(5));
+    }
+    CHECK(err == HY_OK || kit_failed_allocation());
+    CHECK(slept == HY_OK || kit_failed_allocation());
+    return HY_OK;
+}
+RUN_SIM(slow_release_is_no_failure)
+
+static hy_err grace_can_be_without_end(void *unused) {
+    (void)unused;
+    unit a = { .name = "a", .lingers = HY_SECONDS(100000) }, t = a;
+    HY_CLEANUP(close_quietly) hy_scope *s = NULL;
+    CHECK_OK(hy_scope_open(NULL, NULL, &s));
+    CHECK_OK(unit_start(s, &a, HY_PERMANENT, NULL));
+    CHECK_OK(hy_spawn(s, errand, &t, NULL, NULL));
+    CHECK_OK(pass(HY_MS(1)));
+    hy_scope_stop(s, HY_NEVER);
+    CHECK_OK(pass(HY_SECONDS(199999)));
+    CHECK(a.held > 0 || kit_failed_allocation());
+    CHECK_OK(pass(HY_SECONDS(2)));
+    CHECK_EQ(a.held, 0);
+    hy_err err = close_now(&s);
+    CHECK(err == HY_OK || kit_failed_allocation());
+    return HY_OK;
+}
+RUN_SIM(grace_can_be_without_end)
+
+// A group on its way down or up, and somebody who waits to start one more.
+static hy_err stop_ends_a_group(void *unused) {
+    (void)unused;
+    // While c goes down; in the pause before the second restart in a row; while a comes up again.
+    static const hy_ns at[] = { HY_MS(1500), HY_MS(2500), HY_MS(1100) };
+    for (int i = 0; i < 3; i++) {
+        unit a = { .name = "a", .gets_ready = i == 2 ? HY_MS(300) : 0 };
+        unit b = { .name = "b", .lives = HY_SECONDS(1), .falls = i == 1 ? 9 : 1, .err = HY_IO };
+        unit c = { .name = "c", .lingers = i == 0 ? HY_SECONDS(3) : 0 }, d = { .name = "d" };
+        unit *units[] = { &a, &b, &c };
+        HY_CLEANUP(close_quietly) hy_scope *s = NULL;
+        hy_scope_options options = { .size = sizeof options, .policy = hy_one_for_all };
+        CHECK_OK(hy_scope_open(NULL, &options, &s));
+        for (int j = 0; j < 3; j++) {
+            hy_service_spec spec = { .fn = unit_run,
+                                     .arg = units[j],
+                                     .restart = HY_PERMANENT,
+                                     .backoff_min = HY_SECONDS(1000),
+                                     .backoff_max = HY_SECONDS(1000) };
+            CHECK_OK(hy_start(s, &spec, NULL));
+        }
+        hy_err err = HY_OK;
+        starter it = { .scope = s, .u = &d };
+        HY_SCOPE(outside, &err) {
+            CHECK_OK(pass(at[i]));
+            CHECK_OK(hy_spawn(outside, starter_run, &it, NULL, NULL));
+            CHECK_OK(pass(HY_MS(50)));
+            CHECK(!it.done || kit_failed_allocation());
+            hy_scope_stop(s, HY_SECONDS(10));
+        }
+        CHECK_OK(err);
+        CHECK(it.answer == HY_CLOSED || kit_failed_allocation());
+        CHECK(d.runs == 0 || kit_failed_allocation());
+        CHECK_OK(pass(HY_SECONDS(4)));
+        for (int j = 0; j < 3; j++) {
+            CHECK_EQ(units[j]->held, 0);
+        }
+        err = close_now(&s);
+        CHECK(err == HY_OK || kit_failed_allocation());
+    }
+    return HY_OK;
+}
+RUN_SIM(stop_ends_a_group)
+
 // ---- from a callback --------------------------------------------------------------------------
 
 typedef struct alarm_clock {
@@ -491,4 +573,5 @@ KIT_TESTS(KIT_TEST(sim_tasks_then_services_then_resources), KIT_TEST(sim_service
           KIT_TEST(sim_cancel_ends_the_grace),
           KIT_TEST(sim_second_stop_shortens_and_never_lengthens), KIT_TEST(sim_stop_within_a_stop),
           KIT_TEST(sim_stop_works_from_callbacks), KIT_TEST_ONCE(real_stop_works_from_callbacks),
-          KIT_TEST(sim_close_from_inside_is_a_stop))
+          KIT_TEST(sim_slow_release_is_no_failure), KIT_TEST(sim_grace_can_be_without_end),
+          KIT_TEST(sim_stop_ends_a_group), KIT_TEST(sim_close_from_inside_is_a_stop))

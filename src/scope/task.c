@@ -92,7 +92,6 @@ void hyi_task_ended(hy_task *task) {
     owner->task_count--;
     if (owner->flags & HYI_SCOPE_COUNTS_TASKS) hyi_budget_give_task(owner);
     hyi_scope_unlive(owner);
-    if (owner->flags & (HYI_SCOPE_DRAINING | HYI_SCOPE_CANCELLED)) hyi_stop_progress(owner);
 }
 
 bool hy_task_ended(const hy_task *task) {
