@@ -247,7 +247,7 @@ static inline hy_err hyi_cancel_reason(const hy_task *task) {
 
 // HY_OK, or why nothing new may begin in `scope`: its reason, or HY_CLOSED (ending, draining).
 hy_err hyi_scope_refuses(const hy_scope *scope);
-// One thing more, or less, that join and close wait for.
+// One thing more, or less, that join and close wait for. The last one moves a stop on.
 void hyi_scope_live(hy_scope *scope);
 void hyi_scope_unlive(hy_scope *scope);
 // Does the fiber run in `scope`, or below it, or in the clean-up of something it closes from there?
