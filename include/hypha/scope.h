@@ -215,10 +215,13 @@ HY_API hy_err hy_scope_close(hy_scope *scope);
 // tasks or services in it or in dynamic scopes below, while blocks below, whose fibers are at work,
 // may still spawn what they need to finish). Tasks first, then services in reverse order of start,
 // each cancelled when its share of `grace` has passed (0: the scope's stop_max; what one does not
-// use the next one gets). Does not wait: join or close does.
+// use the next one gets; where there are resources a tenth is kept for them). Services drain when
+// their turn comes, not before; but none is started again from now on. A second stop can shorten
+// the grace, a cancel ends it. Does not wait: join or close does.
 HY_API void hy_scope_stop(hy_scope *scope, hy_ns grace);
 // The whole subtree, now; shields hold it off. `why` is what waiting calls return (HY_OK:
-// HY_CANCELLED). The first reason stays.
+// HY_CANCELLED). The first reason stays. Services are cancelled when the tasks that may use them
+// have ended, in reverse order of start, one at a time.
 HY_API void hy_scope_cancel(hy_scope *scope, hy_err why);
 
 HY_API hy_scope *hy_scope_current(void); // of the running fiber; NULL: not in a fiber
@@ -317,11 +320,13 @@ typedef struct hy_service_spec {
 
 // Fiber. Starts a service in `scope` (NULL: the current one) and waits until it is ready. What it
 // returned when it ended before that (HY_END: a permanent one ended well), HY_TIMEOUT, HY_NOMEM,
-// HY_CLOSED, HY_RANGE; then nothing is left of it. A temporary or transient one may end well before
+// HY_CLOSED, HY_RANGE; then nothing is left of it. While services of `scope` go down and come up
+// together it waits for that first. A temporary or transient one may end well before
 // it is ready: HY_OK.
 HY_API HY_CHECKED hy_err hy_start(hy_scope *scope, const hy_service_spec *spec,
                                   hy_service **out_service); // out_service may be NULL
-HY_API void hy_ready(void);                                  // in a service: it is up
+// In a service, or below it: it is up. In no service: the root is, see hy_root_options.notify.
+HY_API void hy_ready(void);
 // Fiber. Drains, then cancels within `grace` (0: its stop_max, or its scope's), and forgets the
 // service: the handle is used up in every case. What it returned. From inside the service it cannot
 // wait: HY_BUSY.
@@ -349,8 +354,9 @@ typedef struct hy_root_options {
     const char *name;    // NULL: "root"
     bool signals;        // SIGTERM and SIGINT stop the root, the second one cancels it; SIGQUIT
                          // prints the tree to standard error
-    bool notify;         // tells the service manager: READY=1, STOPPING=1, EXTEND_TIMEOUT_USEC=
-                         // (sd_notify(3)); nothing happens when there is none
+    bool notify;         // tells the service manager (sd_notify(3)), if there is one: READY=1 when
+                         // the body calls hy_ready; STOPPING=1; each second of the stop STATUS=,
+                         // and EXTEND_TIMEOUT_USEC= while it makes progress
     hy_ns stop_max;      // 0: 10 s
     uint32_t fibers_max; // 0: 1,048,576
     hy_stack stack;      // of the body and of tasks that do not say; default: 64K
@@ -372,6 +378,9 @@ HY_API hy_scope *hy_root_scope(hy_root *root);
 // Not after `done`. NULL is fine.
 HY_API void hy_root_abandon(hy_root *root);
 // Start, run the world until the root has closed, and give its error. The whole of many programs.
+// When the world comes back before that, the root is cancelled first: HY_DEADLOCK (everybody waits
+// for something that nobody will do), HY_CANCELLED (the world was stopped). HY_CLOSED: the
+// simulated machine has crashed, and the root was abandoned.
 HY_API hy_err hy_root_run(hy_world *world, const hy_root_options *options, hy_fn body, void *arg);
 
 // ---- events and channels ----------------------------------------------------------------------
