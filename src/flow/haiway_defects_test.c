@@ -121,5 +121,58 @@ static hy_err defect_6_a_full_queue_neither_grows_nor_drops_in_silence(hy_mem *m
     return run_counted(mem, fill_a_queue);
 }
 
-KIT_TESTS(KIT_TEST(defect_6_an_abandoned_subscription_pins_nothing),
+// ---- 5: fifty misses are fifty loads; what is empty is never cached outside ---------------------
+
+typedef struct loader {
+    hy_cache *cache;
+    hy_mem *mem;
+    uint32_t loads, answered;
+    bool empty;
+} loader;
+
+static hy_err load_slowly(void *self, hy_bytes key, hy_shared **out_shared) {
+    loader *l = self;
+    l->loads++;
+    hy_err err = hy_sleep(HY_MS(5));
+    if (err != HY_OK) return err;
+    if (l->empty) key.len = 0; // there is a value, and it is empty
+    return hy_shared_copy(l->mem, key, out_shared);
+}
+
+static hy_err miss(void *arg) {
+    loader *l = arg;
+    hy_shared *value = NULL;
+    hy_err err = hy_cache_get(l->cache, HY_BYTES("k"), &value);
+    hy_shared_drop(value);
+    l->answered += err == HY_OK;
+    return err;
+}
+
+static hy_err fifty_misses(void *arg) {
+    counted *c = arg;
+    loader l = { .mem = &c->mem, .empty = true };
+    hy_err err = HY_OK;
+    HY_SCOPE(s, &err, .name = "fifty") {
+        err = hy_cache_open(s, HY_OPTIONS(hy_cache, .load = load_slowly, .self = &l), &l.cache);
+        for (int i = 0; i < 50 && err == HY_OK; i++)
+            err = hy_spawn(s, miss, &l, NULL, NULL);
+        if (err == HY_OK) err = hy_scope_join(s);
+        if (err != HY_OK) break;
+        CHECK_EQ(l.answered, 50);
+        CHECK_EQ(l.loads, 1);
+        err = miss(&l);
+        if (err != HY_OK) break;
+        const hy_shared *kept = hy_cache_peek(l.cache, HY_BYTES("k"));
+        if (kept) CHECK_EQ(kept->bytes, 0); // an empty value is a value
+        if (kept) CHECK_EQ(l.loads, 1);
+    }
+    return err;
+}
+
+static hy_err defect_5_misses_together_load_once_and_empty_values_are_kept(hy_mem *mem) {
+    return run_counted(mem, fifty_misses);
+}
+
+KIT_TESTS(KIT_TEST(defect_5_misses_together_load_once_and_empty_values_are_kept),
+          KIT_TEST(defect_6_an_abandoned_subscription_pins_nothing),
           KIT_TEST(defect_6_a_full_queue_neither_grows_nor_drops_in_silence))
