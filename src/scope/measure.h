@@ -1,4 +1,7 @@
 // measure.h - how deep stacks are used, by the place that spawns.    Room: scope.
+// Threads: the root's; the places themselves are shared by all of them.
+//
+// fiber.c asks whether the root measures, so that one that does not pays one branch a fiber.
 #ifndef HYI_SCOPE_MEASURE_H
 #define HYI_SCOPE_MEASURE_H
 

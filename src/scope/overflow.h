@@ -1,4 +1,8 @@
 // overflow.h - what is said when a fiber has used up its stack.     Room: scope.
+// Threads: the handler is the process's, the stack it runs on each thread's.
+//
+// A handler can be taken away by others, so it is looked for whenever a root opens; a thread gets
+// its stack when it first runs a fiber.
 #ifndef HYI_SCOPE_OVERFLOW_H
 #define HYI_SCOPE_OVERFLOW_H
 

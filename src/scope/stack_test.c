@@ -1,4 +1,7 @@
 // stack_test.c - pools of stacks: promises, guards, colours, warm and cold.
+//
+// Each kind of guard is tested by asking for nothing stronger, whatever this kernel has; the writes
+// below a stack happen in children.
 #include "scope/inside.h"
 #include "scope/sanitize.h"
 #include "kit/kit.h"
