@@ -21,6 +21,8 @@
 
 #define SCOPE_INHERITED (HYI_SCOPE_DRAINING | HYI_SCOPE_COUNTS_TASKS | HYI_SCOPE_COUNTS_DESCRIPTORS)
 
+#define SCOPE_CHAIN_MAX 64u // of those who close each other's scopes
+
 typedef enum scope_awaited {
     SCOPE_IDLE,  // nothing below is live
     SCOPE_CHILD, // a scope below has gone
@@ -111,24 +113,28 @@ static void scope_wake(hy_scope *scope, scope_awaited happened, hy_err err) {
     }
 }
 
-static bool scope_waits_for(hy_scope *scope, const hy_task *fiber);
+static bool scope_waits_for(hy_scope *scope, const hy_task *fiber, uint32_t depth);
 
-static bool scope_fiber_waits_for(const hy_task *waits, const hy_task *fiber) {
+static bool scope_fiber_waits_for(const hy_scope *scope, const hy_task *waits, const hy_task *fiber,
+                                  uint32_t depth) {
     bool here = waits->state == HYI_TASK_PARKED && waits->wait->unhook == scope_unhook;
     if (!here || !waits->wait->firm) return false;
-    hy_scope *scope = HYI_HOLDER(scope_wait, wait, waits->wait)->scope;
-    return hyi_task_is_in(fiber, scope) || scope_waits_for(scope, fiber);
+    hy_scope *awaited = HYI_HOLDER(scope_wait, wait, waits->wait)->scope;
+    if (hyi_scope_is_below(awaited, scope)) return false; // looked through anyway
+    return hyi_task_is_in(fiber, awaited) || scope_waits_for(awaited, fiber, depth + 1);
 }
 
 // Does somebody in `scope`, at the end of another scope, wait for `fiber`? Then closing `scope`
 // must not wait: both fibers would, for ever, and no cancellation would reach them. Whoever closes
-// asks this before, so those who wait already form no ring, and this ends.
-static bool scope_waits_for(hy_scope *scope, const hy_task *fiber) {
+// asks this before, so those who wait already form no ring. A chain that is too long counts as one.
+static bool scope_waits_for(hy_scope *scope, const hy_task *fiber, uint32_t depth) {
+    if (depth == SCOPE_CHAIN_MAX) return true;
     for (hy_scope *at = scope; at; at = hyi_scope_next(scope, at, true)) {
-        if (at->opener && scope_fiber_waits_for(at->opener, fiber)) return true;
+        if (at->opener && scope_fiber_waits_for(scope, at->opener, fiber, depth)) return true;
         hyi_link *link = hyi_list_first(&at->tasks);
         for (; link; link = hyi_list_after(&at->tasks, link)) {
-            if (scope_fiber_waits_for(HYI_HOLDER(hy_task, in_owner, link), fiber)) return true;
+            hy_task *task = HYI_HOLDER(hy_task, in_owner, link);
+            if (scope_fiber_waits_for(scope, task, fiber, depth)) return true;
         }
     }
     return false;
@@ -519,7 +525,7 @@ hy_err hy_scope_join(hy_scope *scope) {
 hy_err hy_scope_close(hy_scope *scope) {
     hy_task *fiber = hyi_current;
     HY_ASSERT(fiber);
-    if (hyi_task_is_in(fiber, scope) || scope_waits_for(scope, fiber)) {
+    if (hyi_task_is_in(fiber, scope) || scope_waits_for(scope, fiber, 0)) {
         hy_scope_stop(scope, 0);
         return HY_BUSY;
     }

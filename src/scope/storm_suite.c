@@ -9,6 +9,9 @@
 // and scopes are below each, and its stack of resources. The first resource of each scope is its
 // node itself, so it is released last, and then all must have ended.
 //
+// Some sleep longer than the tree may live, so that an end that comes late is an end that somebody
+// was not told of.
+//
 // The plan names one of the calls that may wait, and what happens there: a storm run is repeated
 // for each of the calls, so that failure is tried at every suspension point.
 #include "scope/storm_suite.h"
@@ -21,6 +24,8 @@
 #define STORM_TASKS 60
 #define STORM_HELD 12
 #define STORM_DEPTH 5
+#define STORM_LIVES HY_SECONDS(100)
+#define STORM_ENDS HY_SECONDS(20) // shields and releases together take less
 
 typedef struct storm_node {
     hy_scope *scope; // NULL: free
@@ -55,6 +60,8 @@ typedef struct storm {
     storm_thing things[STORM_THINGS];
     uint32_t thing_count;
     storm_node *top;
+    hy_world *world;
+    hy_ns told_at; // when the whole tree was told to end
 } storm;
 
 static storm *storm_now; // one at a time
@@ -100,14 +107,25 @@ static storm_node *storm_any_node(void) {
 // ---- calls that may wait
 // --------------------------------------------------------------------------
 
+static void storm_told(void) {
+    hy_ns now = hy_world_now(storm_now->world);
+    if (now < storm_now->told_at) storm_now->told_at = now;
+}
+
 static hy_err storm_call(void) {
     storm *s = storm_now;
     if (++s->report.calls != s->plan.at) return HY_OK;
     switch (s->plan.blow) {
     case STORM_FAIL: return HY_CORRUPT;
     case STORM_CANCEL: hy_scope_cancel(hy_scope_current(), HY_CORRUPT); break;
-    case STORM_CANCEL_ALL: hy_scope_cancel(s->top->scope, HY_CORRUPT); break; // released last
-    case STORM_STOP_ALL: hy_scope_stop(s->top->scope, HY_MS(20)); break;
+    case STORM_CANCEL_ALL:
+        storm_told();
+        hy_scope_cancel(s->top->scope, HY_CORRUPT); // the node is released last: it is there
+        break;
+    case STORM_STOP_ALL:
+        storm_told();
+        hy_scope_stop(s->top->scope, HY_MS(20));
+        break;
     default: break;
     }
     return HY_OK;
@@ -117,6 +135,11 @@ static hy_err storm_sleep(void) {
     hy_err err = storm_call();
     if (err != HY_OK) return err;
     return roll(3) ? hy_sleep((hy_ns)roll(2000) * 10000) : hy_yield();
+}
+
+static hy_err storm_sleep_long(void) {
+    hy_err err = storm_call();
+    return err == HY_OK && roll(12) == 0 ? hy_sleep(HY_SECONDS(500)) : err;
 }
 
 // ---- resources
@@ -264,7 +287,10 @@ static hy_err storm_meddle(uint32_t depth) {
     if (!node) return HY_OK;
     hy_scope *scope = node->scope;
     switch (roll(7)) {
-    case 0: hy_scope_cancel(scope, roll(2) ? HY_REJECT : HY_CANCELLED); return HY_OK;
+    case 0:
+        if (node == storm_now->top) storm_told();
+        hy_scope_cancel(scope, roll(2) ? HY_REJECT : HY_CANCELLED);
+        return HY_OK;
     case 1:
         if (node == storm_now->top) return HY_OK;
         hy_scope_stop(scope, HY_MS(1 + roll(30)));
@@ -287,8 +313,8 @@ static hy_err storm_step(storm_node *node, uint32_t depth) {
     bool deep = depth >= STORM_DEPTH;
     bool mine = hy_scope_current() == node->scope && !node->dynamic;
     switch (roll(9)) {
-    case 0:
-    case 1: return storm_sleep();
+    case 0: return storm_sleep();
+    case 1: return storm_sleep_long();
     case 2: return deep ? storm_sleep() : storm_block(node, depth);
     case 3: return deep ? storm_sleep() : storm_spawn(node, depth, NULL);
     case 4: return deep ? storm_sleep() : storm_spawn_kept(node, depth);
@@ -315,7 +341,8 @@ static hy_err storm_work(storm_node *node, uint32_t depth) {
 static hy_err storm_body(void *arg) {
     (void)arg;
     hy_err err = HY_OK;
-    HY_SCOPE(s, &err, .name = "storm", .timeout = HY_SECONDS(100), .policy = hy_collect) {
+    storm_now->told_at = hy_world_now(storm_now->world) + STORM_LIVES;
+    HY_SCOPE(s, &err, .name = "storm", .timeout = STORM_LIVES, .policy = hy_collect) {
         storm_now->top = storm_node_for(s, NULL, false);
         if (!storm_now->top) return HY_NOMEM;
         for (uint32_t i = 0; i < 8; i++) {
@@ -351,7 +378,9 @@ hy_err storm_run(hy_mem *mem, const storm_plan *plan, storm_report *out_report) 
     hy_err err = hy_sim_open(
         HY_OPTIONS(hy_sim, .mem = mem, .seed = plan->seed, .event_log_max = 16), &world);
     if (err != HY_OK) return err;
+    s.world = world;
     s.report.err = hy_root_run(world, NULL, storm_body, NULL);
+    if (s.told_at > 0) CHECK(hy_world_now(world) < s.told_at + STORM_ENDS);
     s.report.digest = hy_sim_digest(world);
     CHECK(s.report.err != HY_DEADLOCK);
     storm_look(&s);
