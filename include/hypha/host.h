@@ -161,6 +161,8 @@ HY_API HY_CHECKED hy_err hy_host_open_in(hy_scope *scope, hy_store *store,
 // before that submits nothing. The reply is copied into the current scope (HY_NOMEM: the call was
 // answered, call->seq is its step).
 HY_API HY_CHECKED hy_err hy_host_ask(hy_host *host, hy_call *call);
+// Fiber. The same for hy_host_complete.
+HY_API HY_CHECKED hy_err hy_host_ask_complete(hy_host *host, uint64_t action_id, hy_call *call);
 // Fiber. Runs look->look and waits until what it saw is durable. look->err, or HY_CLOSED.
 HY_API HY_CHECKED hy_err hy_host_see(hy_host *host, hy_look *look);
 

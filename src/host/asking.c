@@ -39,17 +39,27 @@ static void asking_wait(hy_event *event) {
     HY_ASSERT(err == HY_OK); // nobody cancels this scope
 }
 
-hy_err hy_host_ask(hy_host *host, hy_call *call) {
+// Of an input (`action_id` is NULL), or of the completion of an action.
+static hy_err asking_ask(hy_host *host, const uint64_t *action_id, hy_call *call) {
     hy_err err = hy_check();
     if (err != HY_OK) return err;
     asking_call asking = { .call = *call, .scope = hy_scope_current() };
     asking.call.done = asking_answered;
-    err = hy_host_submit(host, &asking.call);
+    err = action_id != NULL ? hy_host_complete(host, *action_id, &asking.call)
+                            : hy_host_submit(host, &asking.call);
     if (err != HY_OK) return err;
     asking_wait(&asking.answered);
     asking.call.done = call->done;
     *call = asking.call;
     return call->err;
+}
+
+hy_err hy_host_ask(hy_host *host, hy_call *call) {
+    return asking_ask(host, NULL, call);
+}
+
+hy_err hy_host_ask_complete(hy_host *host, uint64_t action_id, hy_call *call) {
+    return asking_ask(host, &action_id, call);
 }
 
 typedef struct asking_look {

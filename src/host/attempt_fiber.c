@@ -5,6 +5,10 @@
 // of its own scope. Cancel only cuts the thread between the two and cancels the scope; whatever the
 // fiber brings after that is dropped, and the host tries again later, with the same key.
 //
+// Scope and host may end in either order. With its scope gone an executor takes nothing more
+// (parallel_max 0) and the ledger keeps what comes; with its host gone the scope's end has nobody
+// to tell.
+//
 //     start --> task: copy, run --> done or failed --> the host
 //                       ^  scope cancelled
 //     cancel -----------+  (the host forgot the effect: nothing is told)
@@ -16,7 +20,8 @@
 
 // One per executor. It lives as long as the scope that its attempts run in.
 typedef struct fiber_executor {
-    hy_host *host;
+    hy_host *host; // NULL: closed
+    uint32_t kind;
     hy_scope *scope;
     hy_attempt run;
     bool (*give_up)(void *self, const hy_effect *effect, void *out_completion_body);
@@ -119,6 +124,23 @@ static void fiber_start(void *self, hy_effect *effect) {
     hy_effect_failed(executor->host, effect, hy_err_text(err));
 }
 
+// No attempt is left: they were tasks of the scope.
+static void fiber_scope_ended(void *object) {
+    fiber_executor *executor = object;
+    if (executor->host == NULL) return;
+    hyi_executor *place = &executor->host->executors[executor->kind];
+    HY_ASSERT(place->running.count == 0);
+    place->is.parallel_max = 0;
+    place->is.self = NULL;
+}
+
+void hyi_fiber_executors_forget(hy_host *host) {
+    for (uint32_t kind = 0; kind < host->machine->action_count; kind++) {
+        const hy_executor *is = &host->executors[kind].is;
+        if (is->start == fiber_start && is->self) ((fiber_executor *)is->self)->host = NULL;
+    }
+}
+
 static bool fiber_give_up(void *self, const hy_effect *effect, void *out_completion_body) {
     fiber_executor *executor = self;
     return executor->give_up(executor->self, effect, out_completion_body);
@@ -128,11 +150,17 @@ hy_err hy_host_executor_in(hy_scope *scope, hy_host *host, const hy_executor *li
                            hy_attempt run) {
     fiber_executor *executor = hy_scope_alloc(scope, sizeof *executor);
     if (executor == NULL) return HY_NOMEM;
-    *executor = (fiber_executor){ host, scope, run, limits->give_up, limits->self };
+    *executor = (fiber_executor){ .host = host,
+                                  .kind = limits->kind,
+                                  .scope = scope,
+                                  .run = run,
+                                  .give_up = limits->give_up,
+                                  .self = limits->self };
     hy_executor ours = *limits;
     ours.self = executor;
     ours.start = fiber_start;
     ours.cancel = fiber_cancel;
     if (limits->give_up) ours.give_up = fiber_give_up;
-    return hy_host_executor(host, &ours);
+    hy_err err = hy_host_executor(host, &ours);
+    return err == HY_OK ? hy_own(scope, executor, fiber_scope_ended, 0) : err;
 }

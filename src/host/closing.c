@@ -37,6 +37,7 @@ bool hyi_closing_advance(hy_host *host) {
     void (*closed)(void *, hy_err) = host->closed;
     void *self = host->closed_self;
     const hy_err err = host->close_err;
+    hyi_fiber_executors_forget(host);
     hyi_host_free(host);
     closed(self, err);
     return true;

@@ -204,9 +204,52 @@ static hy_err attempt_under_way_is_drained(hy_mem *mem) {
     return HY_OK;
 }
 
+// The host goes on without its executors' scope, and the ledger keeps what comes.
+static hy_err outlived(void *arg) {
+    place *p = arg;
+    hy_scope *root = hy_scope_current();
+    hy_err err = hy_scope_open(
+        root, &(hy_scope_options){ .size = sizeof(hy_scope_options), .name = "attempts" },
+        &p->attempts);
+    if (err == HY_OK) err = open_bank(p, root);
+    if (err == HY_OK) err = hy_scope_close(p->attempts);
+    if (err == HY_OK) err = pay_out(p);
+    if (err == HY_OK) err = hy_sleep(HY_SECONDS(60));
+    if (err != HY_OK) return err;
+    CHECK_EQ(p->begun, 0);
+    CHECK_EQ(hy_host_stats_of(p->host).pending_actions, 1);
+    return HY_OK;
+}
+
+static hy_err host_may_outlive_the_scope_of_its_attempts(hy_mem *mem) {
+    place p = { .takes = HY_MS(1) };
+    return run(mem, outlived, &p);
+}
+
+static hy_err ended_first(void *arg) {
+    place *p = arg;
+    hy_err err = HY_OK;
+    p->attempts = hy_scope_current();
+    HY_SCOPE(inner, &err, .name = "inner") {
+        err = open_bank(p, inner);
+        if (err == HY_OK) err = pay_out(p);
+        if (err == HY_OK) err = hy_sleep(HY_MS(10));
+    }
+    return err;
+}
+
+static hy_err scope_of_attempts_may_outlive_the_host(hy_mem *mem) {
+    place p = { .takes = HY_MS(100) };
+    hy_err err = run(mem, ended_first, &p);
+    if (err == HY_OK) CHECK_EQ(p.ended, 1);
+    return err;
+}
+
 // Once: a host without memory tries again until there is some, and who asked waits as long.
 KIT_TESTS(KIT_TEST_ONCE(fiber_asks_and_its_scope_closes_the_host),
           KIT_TEST_ONCE(attempt_that_ends_well_completes_the_action),
           KIT_TEST_ONCE(attempt_that_fails_is_made_again),
           KIT_TEST_ONCE(attempt_is_cancelled_at_its_deadline),
-          KIT_TEST_ONCE(attempt_under_way_is_drained))
+          KIT_TEST_ONCE(attempt_under_way_is_drained),
+          KIT_TEST_ONCE(host_may_outlive_the_scope_of_its_attempts),
+          KIT_TEST_ONCE(scope_of_attempts_may_outlive_the_host))

@@ -251,6 +251,9 @@ void hyi_wakeup_fired(hy_timer *timer);
 void hyi_wakeup_arm(hy_host *host);
 void hyi_wakeup_dues(hy_host *host); // everything whose time has come
 
+// attempt_fiber.c
+void hyi_fiber_executors_forget(hy_host *host); // the host goes away before their scopes
+
 // closing.c
 bool hyi_closing_advance(hy_host *host); // true: the host is gone
 
