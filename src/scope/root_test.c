@@ -216,6 +216,34 @@ static hy_err abandoned_root_leaves_nothing(hy_mem *mem) {
     return HY_OK;
 }
 
+static hy_err writes_until_the_crash(void *arg) {
+    crash *c = (crash *)arg;
+    hy_scope *scope = hy_scope_current();
+    hy_err err = hy_own(scope, &c->released, on_release, 0);
+    hy_file *file = NULL;
+    if (err == HY_OK) {
+        err =
+            hy_file_open(hy_scope_world(scope), "log", HY_FILE_WRITE | HY_FILE_CREATE, &file, NULL);
+    }
+    for (uint64_t i = 0; err == HY_OK; i++) {
+        err = hy_file_write(file, i, HY_BYTES("x"));
+        if (err == HY_IO) err = hy_sleep(HY_SECONDS(1)); // it waits for ever: nothing runs any more
+    }
+    hy_file_close(file);
+    return err;
+}
+
+static hy_err crash_ends_the_run(hy_mem *mem) {
+    HY_CLEANUP(close_world) hy_world *world = NULL;
+    CHECK_OK(hy_sim_open(HY_OPTIONS(hy_sim, .mem = mem, .seed = kit_seed()), &world));
+    hy_sim_crash_at(world, 5);
+    crash c = { .released = 0 };
+    CHECK_ERR(hy_root_run(world, NULL, writes_until_the_crash, &c), HY_CLOSED);
+    CHECK(c.released == 0 || kit_failed_allocation()); // without a timer the fiber runs on
+    hy_sim_restart(world);
+    return HY_OK;
+}
+
 // ---- the real thing ---------------------------------------------------------------------------
 
 typedef struct manager {
@@ -346,5 +374,6 @@ static hy_err real_process_shows_its_tree_and_is_cancelled(hy_mem *mem) {
 KIT_TESTS(KIT_TEST(first_signal_stops), KIT_TEST(second_signal_cancels),
           KIT_TEST_ONCE(signals_are_left_alone_unless_asked_for), KIT_TEST(standstill_is_an_error),
           KIT_TEST(stopped_world_cancels_the_root), KIT_TEST(root_gives_its_bodys_error),
-          KIT_TEST(abandoned_root_leaves_nothing), KIT_TEST_ONCE(real_process_stops_at_sigterm),
+          KIT_TEST(abandoned_root_leaves_nothing), KIT_TEST(crash_ends_the_run),
+          KIT_TEST_ONCE(real_process_stops_at_sigterm),
           KIT_TEST_ONCE(real_process_shows_its_tree_and_is_cancelled))
