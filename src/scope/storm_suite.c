@@ -162,7 +162,7 @@ static void storm_release(void *object) {
     }
 }
 
-// Only the fiber whose own block it is owns, so that the order is the program's.
+// For any scope at all: also one that is ending, which then has it released at once.
 static hy_err storm_acquire(storm_node *node) {
     storm *s = storm_now;
     if (node->held == STORM_HELD || s->thing_count == STORM_THINGS) return HY_OK;
@@ -311,7 +311,8 @@ static hy_err storm_meddle(uint32_t depth) {
 
 static hy_err storm_step(storm_node *node, uint32_t depth) {
     bool deep = depth >= STORM_DEPTH;
-    bool mine = hy_scope_current() == node->scope && !node->dynamic;
+    storm_node *any = storm_any_node();
+    if (!any || roll(2)) any = node;
     switch (roll(9)) {
     case 0: return storm_sleep();
     case 1: return storm_sleep_long();
@@ -319,8 +320,8 @@ static hy_err storm_step(storm_node *node, uint32_t depth) {
     case 3: return deep ? storm_sleep() : storm_spawn(node, depth, NULL);
     case 4: return deep ? storm_sleep() : storm_spawn_kept(node, depth);
     case 5: return storm_open(node);
-    case 6: return mine ? storm_acquire(node) : HY_OK;
-    case 7: return mine && roll(3) == 0 ? storm_give_back(node) : HY_OK;
+    case 6: return storm_acquire(any);
+    case 7: return roll(3) ? storm_acquire(any) : storm_give_back(any);
     default: return storm_meddle(depth);
     }
 }
