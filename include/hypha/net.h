@@ -1,6 +1,6 @@
 // hypha/net.h - HTTP and WebSocket server, HTTP client.          Room: net. Includes: base schema
-// world. Threads: everything on the world's thread. Real world only (libwebsockets and libcurl own
-// sockets).
+// world scope. Threads: everything on the world's thread. Real world only (libwebsockets and
+// libcurl own sockets).
 //
 // Records come in and go out as JSON or Protocol Buffers, by content type. Every limit is declared
 // and every refusal has a body for programs:
@@ -9,7 +9,7 @@
 #define HYPHA_NET_H
 
 #include <hypha/schema.h>
-#include <hypha/world.h>
+#include <hypha/scope.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -33,6 +33,11 @@ typedef struct hy_server_options {
     uint32_t requests_per_second_max; // per address; 0: no limit -> 429 with Retry-After
     size_t socket_queue_bytes_max; // unsent bytes of one WebSocket; 0: 1 MiB; a slow one is closed
     const char *files;             // folder served for GET when no route fits; NULL: none
+    hy_ns answer_max_ns;           // of tasks (hy_task_route); 0: 30 s -> 504
+    // Told of every request as it is answered, files and refusals included; `took` is the time
+    // since it had arrived whole. NULL: nobody.
+    void (*answered)(void *self, const hy_request *request, uint32_t status, hy_ns took);
+    void *answered_self;
 } hy_server_options;
 
 // `handle` must answer, now or later, exactly once; `self` is the route's.
@@ -74,6 +79,10 @@ HY_API hy_bytes hy_request_param(const hy_request *request,
                                  const char *name); // path or query; empty: none
 HY_API hy_bytes hy_request_header(const hy_request *request, const char *name); // lower case
 HY_API hy_bytes hy_request_body(const hy_request *request);
+// The path of its route, as the route has it; NULL: no route, but a file or nothing.
+HY_API const char *hy_request_route(const hy_request *request);
+// It came over the loopback interface, and no proxy says that it stands for somebody else.
+HY_API bool hy_request_is_local(const hy_request *request);
 HY_API hy_arena *hy_request_arena(hy_request *request); // until the answer is sent
 HY_API void hy_request_set_data(hy_request *request, void *data);
 HY_API void *hy_request_data(const hy_request *request);
@@ -131,6 +140,41 @@ HY_API HY_CHECKED hy_err hy_client_fetch(hy_client *client, hy_fetch *fetch); //
 HY_API void hy_client_cancel(hy_client *client,
                              hy_fetch *fetch);  // `done` is called at once, HY_CANCELLED
 HY_API void hy_client_close(hy_client *client); // cancels what is under way; NULL is fine
+
+// ---- in scopes --------------------------------------------------------------------------------
+//
+// The same server and client, for programs whose parts are fibers (hypha/scope.h).
+
+// A route whose requests are tasks. `answer` may wait, and has answered when it returns HY_OK; an
+// error refuses the request, in the words of `why` where it filled them. Each task has a scope of
+// its own, named like the path, which ends after answer_max_ns, continues the trace that the
+// request's `traceparent` names, and is cancelled when the client leaves.
+typedef struct hy_task_route {
+    const char *method;
+    const char *path;
+    hy_err (*answer)(void *self, hy_request *request, hy_why *why);
+    void *self;
+} hy_task_route;
+
+// Fiber; the body of a service. Listens, calls hy_ready, and serves until the current scope is
+// being stopped. Then it accepts no more, answers what is under way, closes WebSockets with 1001,
+// and returns HY_OK. When the scope is cancelled, at the end of its grace at the latest, tasks are,
+// too, and what is left is cut off; it returns the reason. *out_server is there from hy_ready until
+// the last connection has ended, then NULL. The strings of routes and options stay the caller's.
+// Errors of hy_server_open.
+HY_API HY_CHECKED hy_err hy_server_run(const hy_server_options *options,
+                                       const hy_task_route *routes, size_t route_count,
+                                       const hy_socket_route *socket_routes,
+                                       size_t socket_route_count, hy_server **out_server,
+                                       hy_why *why);
+
+// The client belongs to `scope`, and is closed with it.
+HY_API HY_CHECKED hy_err hy_client_open_in(hy_scope *scope, uint32_t connections_max,
+                                           hy_client **out_client); // HY_CLOSED too
+// Fiber. Fetches and waits; `done` is not used, and a `deadline` of 0 is the scope's. Tells the
+// other side our trace (`traceparent`), where there is one and a header is free. fetch->err, or why
+// the caller was cancelled: then the exchange is. The response lies in memory of the current scope.
+HY_API HY_CHECKED hy_err hy_client_ask(hy_client *client, hy_fetch *fetch);
 
 #ifdef __cplusplus
 }

@@ -15,6 +15,7 @@
 
 static void http_answer_write(hyi_connection *connection, bool head_only,
                               const hyi_http_answer *answer);
+static void http_answer_tell(const hy_request *request, uint32_t status);
 static void http_answer_refusal_body(hy_buf *out, hy_err err, const char *name, const hy_why *why);
 
 typedef struct http_answer_reason {
@@ -118,9 +119,18 @@ void hyi_http_answer_send(hy_request *request, const hyi_http_answer *answer) {
         HY_ASSERT(connection->request == request);
         http_answer_write(connection, hy_bytes_equal(request->head.method, HY_BYTES("HEAD")),
                           answer);
+        http_answer_tell(request, answer->status);
     }
+    if (request->task != NULL) hyi_request_task_answered(request->task);
     hyi_request_free(request);
     if (connection != NULL) hyi_connection_answered(connection);
+}
+
+static void http_answer_tell(const hy_request *request, uint32_t status) {
+    const hy_server *server = request->server;
+    if (server->answered == NULL) return;
+    hy_ns took = request->whole_at == 0 ? 0 : hy_world_now(server->world) - request->whole_at;
+    server->answered(server->answered_self, request, status, took);
 }
 
 void hyi_http_answer_refuse(hy_request *request, uint32_t status, hy_err err, hy_bytes headers,

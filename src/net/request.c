@@ -39,8 +39,11 @@ hy_request *hyi_request_new(hyi_connection *connection) {
     request->params.count = 0;
     request->chunk = (hyi_http_chunk){ 0 };
     request->body_remaining = 0;
+    request->route = NULL;
+    request->whole_at = 0;
     request->data = NULL;
     request->gone = NULL;
+    request->task = NULL;
     hy_arena_init(&request->arena, mem, 0);
     hy_buf_init(&request->body, mem, connection->server->limits.body_bytes_max);
     return request;
@@ -61,6 +64,7 @@ void hyi_request_lose(hy_request *request) {
         hyi_request_free(request);
         return;
     }
+    if (request->task != NULL) hyi_request_task_lost(request->task);
     void (*gone)(hy_request *) = request->gone;
     request->gone = NULL;
     if (gone != NULL) gone(request);
@@ -69,6 +73,7 @@ void hyi_request_lose(hy_request *request) {
 void hyi_request_dispatch(hy_request *request) {
     hy_why why = { 0 };
     hy_err err = HY_OK;
+    request->whole_at = hy_world_now(request->server->world);
     if (!hy_bytes_equal(request->head.path, HY_BYTES("*"))) {
         err = hyi_uri_path_parse(request->head.path, &request->arena, &request->path, &why);
     }
@@ -89,6 +94,7 @@ void hyi_request_dispatch(hy_request *request) {
         hyi_static_file_answer(request);
         return;
     }
+    request->route = route->path;
     err = hyi_uri_query_parse(request->head.query, &request->arena, &request->params, &why);
     if (err != HY_OK) {
         hyi_http_answer_refuse(request, err == HY_TOO_LARGE ? 400 : 0, err, (hy_bytes){ NULL, 0 },
@@ -143,6 +149,23 @@ bool hyi_request_is_same_origin(const hy_request *request) {
 }
 
 // ---- what handlers ask -------------------------------------------------------------------------
+
+const char *hy_request_route(const hy_request *request) {
+    return request->route;
+}
+
+// Addresses are kept as IPv6 has them: ::1, or ::ffff:127.0.0.0/8.
+bool hy_request_is_local(const hy_request *request) {
+    static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
+    static const uint8_t one[16] = { [15] = 1 };
+    if (request->connection == NULL) return false;
+    uint8_t bytes[16];
+    memcpy(bytes, &request->connection->address, sizeof bytes);
+    bool is_loopback = memcmp(bytes, one, sizeof one) == 0 ||
+                       (memcmp(bytes, mapped, sizeof mapped) == 0 && bytes[12] == 127);
+    return is_loopback && hy_request_header(request, "forwarded").ptr == NULL &&
+           hy_request_header(request, "x-forwarded-for").ptr == NULL;
+}
 
 hy_bytes hy_request_method(const hy_request *request) {
     return request->head.method;

@@ -104,6 +104,11 @@ void hy_server_close(hy_server *server, void (*closed)(void *self), void *self, 
     hyi_server_check_finished(server);
 }
 
+void hyi_server_cut(hy_server *server) {
+    HY_ASSERT(server->closing);
+    server_close_is_due(&server->close_timer);
+}
+
 void hyi_server_check_finished(hy_server *server) {
     if (!server->closing || server->finishing || server->finish_posted) return;
     server->finish_posted = true;
@@ -141,6 +146,8 @@ static void server_init(hy_server *server, const hy_server_options *options) {
     limits->socket_queue_bytes_max =
         options->socket_queue_bytes_max ? options->socket_queue_bytes_max : 1 << 20;
     server->files = options->files;
+    server->answered = options->answered;
+    server->answered_self = options->answered_self;
     hyi_rate_init(&server->rate, options->requests_per_second_max, hy_world_random(server->world));
 }
 

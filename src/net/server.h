@@ -7,6 +7,7 @@
 //   http_answer.c      what goes back: heads, refusals, records
 //   static_file.c files of a folder
 //   websocket.c   upgraded connections, carried by libwebsockets
+//   serving.c     the server as a fiber, its requests as tasks
 #ifndef HYI_NET_SERVER_H
 #define HYI_NET_SERVER_H
 
@@ -19,6 +20,7 @@
 
 typedef struct hyi_connection hyi_connection;
 typedef struct hyi_websockets hyi_websockets;
+typedef struct hyi_request_task hyi_request_task;
 
 typedef struct hyi_server_limits {
     uint32_t connections_max;
@@ -41,6 +43,8 @@ struct hy_server {
     hy_socket_route *socket_routes;
     size_t socket_route_count;
     const char *files; // or NULL
+    void (*answered)(void *self, const hy_request *request, uint32_t status, hy_ns took);
+    void *answered_self;
 
     int listen_fd; // -1 once closing
     int spare_fd;  // given up for a moment when descriptors run out
@@ -73,6 +77,8 @@ struct hy_server {
 
 // Looks, in the next round, whether a closing server has nothing left.
 void hyi_server_check_finished(hy_server *server);
+// A closing server's patience ends now.
+void hyi_server_cut(hy_server *server);
 // "Thu, 20 Nov 2026 12:00:00 GMT"
 const char *hyi_server_date(hy_server *server);
 
@@ -146,8 +152,11 @@ struct hy_request {
     hyi_http_chunk chunk;
     uint64_t body_remaining; // of a body with a length
     hy_buf body;
+    const char *route; // the path of its route, or NULL
+    hy_ns whole_at;    // hy_world_now; 0: it has not arrived whole
     void *data;
     void (*gone)(hy_request *request);
+    hyi_request_task *task; // that answers it, or NULL
 };
 
 // NULL: no memory.
@@ -178,6 +187,11 @@ void hyi_http_answer_refuse(hy_request *request, uint32_t status, hy_err err, hy
 // A refusal where there is no request: appends the whole answer, which closes the connection.
 void hyi_http_answer_refuse_connection(hyi_connection *connection, uint32_t status, hy_err err,
                                        hy_bytes headers, const hy_why *why);
+
+// ---- serving.c ---------------------------------------------------------------------------------
+
+void hyi_request_task_answered(hyi_request_task *task); // its request is about to be freed
+void hyi_request_task_lost(hyi_request_task *task);     // the client has left
 
 // ---- static_file.c -----------------------------------------------------------------------------
 
