@@ -146,6 +146,7 @@ typedef struct hyi_stop { // stop.c
     hy_timer timer;       // the end of the present share of the grace
     hy_ns until;          // the end of the grace
     hyi_list waiting;     // of the fiber in hyi_services_stop_all
+    bool is_cut;          // cancelled: what is left of the grace is for resources alone
     uint32_t phase;       // 0: nobody stops the scope
 } hyi_stop;
 

@@ -75,15 +75,22 @@ hy_ns hyi_stop_share(hy_ns left, uint32_t shares) {
 
 // For tasks and services. A tenth is kept back where there are resources, which mostly need little.
 static hy_ns stop_left(const hy_scope *scope) {
+    if (scope->more->stop.is_cut) return 0;
     hy_ns left = hyi_stop_until(scope->root->world, scope->more->stop.until);
     return left == HY_NEVER || !scope->owned ? left : left - left / 10;
 }
 
-// For resources. They always get some time, however late it is: a tenth of stop_max.
+// For resources: what a stop here or above has left, also when a cancel has ended it for all
+// others. They always get some time, however late it is: a tenth of stop_max.
 hy_ns hyi_stop_left(const hy_scope *scope) {
-    hy_ns most = hyi_stop_max(scope);
-    if (!scope->more || scope->more->stop.phase == STOP_NONE) return most;
-    hy_ns left = hyi_stop_until(scope->root->world, scope->more->stop.until);
+    hy_ns most = hyi_stop_max(scope), left = most;
+    bool is_stopped = scope->more && scope->more->stop.phase != STOP_NONE;
+    if (is_stopped) left = hyi_stop_until(scope->root->world, scope->more->stop.until);
+    for (const hy_scope *at = scope->parent; at && (at->flags & STOP_FLAGS); at = at->parent) {
+        if (!at->more || at->more->stop.phase == STOP_NONE) continue;
+        hy_ns above = hyi_stop_until(at->root->world, at->more->stop.until);
+        if (above < left) left = above;
+    }
     return left > most / 10 ? left : most / 10;
 }
 
@@ -236,8 +243,9 @@ void hyi_stop_cut(hy_scope *scope) {
     if (stop->phase == STOP_NONE) {
         if (hyi_services_live(scope) == 0) return;
         stop_prepare(scope);
+        stop->until = hyi_stop_end(scope->root->world, hyi_stop_max(scope)); // for resources
     }
-    stop->until = hy_world_now(scope->root->world);
+    stop->is_cut = true;
     hy_timer_stop(scope->root->world, &stop->timer); // the tasks have been told already
     if (stop->phase == STOP_SERVICES) stop_next_service(scope, true);
     hyi_stop_progress(scope);

@@ -452,6 +452,37 @@ static hy_err slow_release_is_no_failure(void *unused) {
 }
 RUN_SIM(slow_release_is_no_failure)
 
+static hy_err holds_something_slow(void *arg) {
+    hy_err err = HY_OK;
+    HY_SCOPE(s, &err) {
+        err = hy_own(s, arg, release_slowly, 0);
+        if (err == HY_OK) err = hy_wait_draining();
+    }
+    return err == HY_CLOSED ? HY_OK : err;
+}
+
+// A release far below has no more time than the stop above has left, but a tenth of its own.
+static hy_err releases_keep_to_the_grace_above(void *unused) {
+    (void)unused;
+    static const hy_ns graces[] = { HY_SECONDS(3), HY_MS(1) };
+    for (int i = 0; i < 2; i++) {
+        hy_err slept = HY_IO, err = HY_OK;
+        hy_ns began = 0;
+        HY_SCOPE(s, &err) {
+            CHECK_OK(hy_spawn(s, holds_something_slow, &slept, NULL, NULL));
+            CHECK_OK(pass(HY_MS(10)));
+            began = now();
+            hy_scope_stop(s, graces[i]);
+        }
+        CHECK(err == HY_OK || err == HY_CANCELLED || err == HY_NOMEM);
+        CHECK(slept == HY_TIMEOUT || kit_failed_allocation());
+        CHECK(about(now() - began, i == 0 ? HY_SECONDS(3) : HY_SECONDS(1)) ||
+              kit_failed_allocation());
+    }
+    return HY_OK;
+}
+RUN_SIM(releases_keep_to_the_grace_above)
+
 static hy_err grace_can_be_without_end(void *unused) {
     (void)unused;
     unit a = { .name = "a", .lingers = HY_SECONDS(100000) }, t = a;
@@ -574,4 +605,5 @@ KIT_TESTS(KIT_TEST(sim_tasks_then_services_then_resources), KIT_TEST(sim_service
           KIT_TEST(sim_second_stop_shortens_and_never_lengthens), KIT_TEST(sim_stop_within_a_stop),
           KIT_TEST(sim_stop_works_from_callbacks), KIT_TEST_ONCE(real_stop_works_from_callbacks),
           KIT_TEST(sim_slow_release_is_no_failure), KIT_TEST(sim_grace_can_be_without_end),
-          KIT_TEST(sim_stop_ends_a_group), KIT_TEST(sim_close_from_inside_is_a_stop))
+          KIT_TEST(sim_releases_keep_to_the_grace_above), KIT_TEST(sim_stop_ends_a_group),
+          KIT_TEST(sim_close_from_inside_is_a_stop))
