@@ -82,6 +82,59 @@ static hy_err no_room_is_left_unused(void *unused) {
 }
 RUN_SIM(no_room_is_left_unused)
 
+static hy_err naps(void *arg) {
+    (void)arg;
+    return hy_sleep(HY_MS(10));
+}
+
+static hy_err sleeps_a_second(void *arg) {
+    if (arg) *(hy_ns *)arg = hy_world_now(hy_scope_world(hy_scope_current()));
+    return hy_sleep(HY_SECONDS(1));
+}
+
+typedef struct queued {
+    hy_scope *into;
+    hy_ns *began;
+} queued;
+
+static hy_err queues(void *arg) {
+    queued *q = (queued *)arg;
+    if (kit_failed_allocation()) return HY_NOMEM; // the scope may have ended
+    return hy_spawn(q->into, sleeps_a_second, q->began, NULL, NULL);
+}
+
+// Two places become free, and those who are woken for them both want the one place in a scope
+// below: the place that is left goes to the third in the queue, at once.
+static hy_err who_cannot_use_it_passes_it_on(void *unused) {
+    (void)unused;
+    hy_err err = HY_OK, inner = HY_OK;
+    hy_ns third_began = 0, began = hy_world_now(hy_scope_world(hy_scope_current()));
+    queued all[3] = { 0 };
+    HY_SCOPE(outside, &err) {
+        HY_SCOPE(s, &inner, .tasks_max = 2) {
+            hy_scope *one = NULL;
+            CHECK_OK(hy_scope_open(s, HY_OPTIONS(hy_scope, .tasks_max = 1), &one));
+            CHECK_OK(hy_spawn(s, naps, NULL, NULL, NULL));
+            CHECK_OK(hy_spawn(s, naps, NULL, NULL, NULL));
+            for (int i = 0; i < 3; i++) {
+                all[i] = (queued){ i < 2 ? one : s, i < 2 ? NULL : &third_began };
+                CHECK_OK(hy_spawn(outside, queues, &all[i], NULL, NULL));
+                hy_err slept = hy_sleep(HY_MS(1)); // one after the other
+                CHECK_MEMORY();
+                CHECK_OK(slept);
+            }
+            hy_err slept = hy_sleep(HY_SECONDS(5));
+            CHECK_MEMORY();
+            CHECK_OK(slept);
+        }
+    }
+    CHECK_OK(inner);
+    CHECK_OK(err);
+    CHECK(third_began - began < HY_MS(100));
+    return HY_OK;
+}
+RUN_SIM(who_cannot_use_it_passes_it_on)
+
 static hy_err sleeps_long(void *arg) {
     (void)arg;
     return hy_sleep(HY_SECONDS(1000));
@@ -239,6 +292,7 @@ static hy_err bytes_are_counted_upwards(void *unused) {
 RUN_SIM(bytes_are_counted_upwards)
 
 KIT_TESTS(KIT_TEST(sim_spawn_waits_for_room), KIT_TEST(sim_no_room_is_left_unused),
+          KIT_TEST(sim_who_cannot_use_it_passes_it_on),
           KIT_TEST(sim_who_waits_for_room_hears_of_the_end),
           KIT_TEST(sim_waiting_for_room_can_be_cancelled),
           KIT_TEST(sim_outside_of_fibers_it_refuses), KIT_TEST(sim_descriptors_are_counted),
