@@ -7,8 +7,8 @@
 //     real       first in, first out; a round ends after half a millisecond, so that sockets and
 //                timers get their turn. The clock is looked at once a slice of switches; slices
 //                shrink when fibers compute long, and grow when they do not.
-//     simulated  one fiber a round, chosen by the world's dice among the oldest 256, so that every
-//                other event can come between any two.
+//     simulated  one fiber a round, chosen by the world's dice among all that are ready, so that
+//                every other event can come between any two.
 //
 // A fiber that ends looks for the next one itself. If that one has not begun, and wants a stack of
 // the same class, it begins on the stack that has just become free, without any switch.
@@ -32,7 +32,9 @@
 #define FIBER_ROUND_NS HY_US(500)
 #define FIBER_SLICE_LONG_NS HY_US(100)
 #define FIBER_SLICE_SHORT_NS HY_US(20)
-#define FIBER_CHOICE_MAX 256u
+#define FIBER_READY_FIRST 32u
+#define FIBER_FETCH_TASK 16u // so many turns before it runs
+#define FIBER_FETCH_STACK 8u
 #define FIBER_FIBERS_MAX (1u << 20)
 
 // Tasks begin at multiples of a cache line, and so does the next one: see hy_task.
@@ -54,6 +56,7 @@ __attribute__((used)) static const uint32_t hyi_switch_skipped = HYI_SWITCH_SKIP
 hy_root *hyi_roots;
 static pthread_mutex_t fiber_roots_lock = PTHREAD_MUTEX_INITIALIZER; // guards hyi_roots
 
+static bool fiber_more_room(hy_root *root);
 static void fiber_run(hy_post *post);
 static void fiber_main(void);
 
@@ -96,8 +99,10 @@ void hyi_root_scheduler_close(hy_root *root) {
         hyi_asan_allow(slab, sizeof *slab);
         hy_mem_free(root->mem, slab, sizeof *slab);
     }
-    root->free_tasks = root->ready_first = root->ready_last = NULL;
-    root->ready_count = 0;
+    hy_mem_free(root->mem, root->ready, root->ready_capacity * sizeof(hy_task *));
+    root->free_tasks = NULL;
+    root->ready = NULL;
+    root->ready_first = root->ready_count = root->ready_capacity = 0;
     hyi_measures_free(root);
     hyi_stacks_close(root->stacks);
     root->stacks = NULL;
@@ -131,6 +136,7 @@ hy_err hyi_task_new(hy_root *root, hy_fn fn, void *arg, hy_stack stack, hyi_plac
     uint32_t stack_class = stack == HY_STACK_DEFAULT ? root->stack_default : stack;
     if (root->stats.fibers >= root->fibers_max) return HY_LIMIT;
     if (!root->free_tasks && !fiber_more_tasks(root)) return HY_NOMEM;
+    if (root->stats.fibers >= root->ready_capacity && !fiber_more_room(root)) return HY_NOMEM;
     if (!hyi_stacks_promise(root->stacks, stack_class)) return HY_NOMEM;
     hy_task *task = root->free_tasks;
     root->free_tasks = task->next;
@@ -138,7 +144,6 @@ hy_err hyi_task_new(hy_root *root, hy_fn fn, void *arg, hy_stack stack, hyi_plac
     task->scope = task->owner = NULL;
     task->table = NULL;
     task->root = root;
-    task->next = NULL;
     task->wait = NULL;
     task->wake_err = task->result = task->told = HY_OK;
     task->state = 0;
@@ -175,31 +180,41 @@ void hyi_task_free(hy_task *task) {
 
 // ---- the queue --------------------------------------------------------------------------------
 
-static inline void fiber_append(hy_root *root, hy_task *task) {
-    task->state = HYI_TASK_READY;
-    task->next = NULL;
-    if (root->ready_last) {
-        root->ready_last->next = task;
-    } else {
-        root->ready_first = task;
-    }
-    root->ready_last = task;
-    root->ready_count++;
+static inline hy_task **fiber_at(const hy_root *root, uint32_t index) {
+    return &root->ready[(root->ready_first + index) & (root->ready_capacity - 1)];
 }
 
-// With many fibers each one's lines have left the cache since it ran. So those of the next but one
-// are fetched, and the stack of the next one, whose own line was fetched at the switch before.
+// There is a place for every living fiber.
+static bool fiber_more_room(hy_root *root) {
+    uint32_t capacity = root->ready_capacity ? root->ready_capacity * 2 : FIBER_READY_FIRST;
+    hy_task **ready = (hy_task **)hy_mem_alloc(root->mem, capacity * sizeof(hy_task *));
+    if (!ready) return false;
+    for (uint32_t i = 0; i < root->ready_count; i++)
+        ready[i] = *fiber_at(root, i);
+    hy_mem_free(root->mem, root->ready, root->ready_capacity * sizeof(hy_task *));
+    root->ready = ready;
+    root->ready_first = 0;
+    root->ready_capacity = capacity;
+    return true;
+}
+
+static inline void fiber_append(hy_root *root, hy_task *task) {
+    task->state = HYI_TASK_READY;
+    *fiber_at(root, root->ready_count++) = task;
+}
+
+// With many fibers each one's lines have left the cache since it ran. So those of the ones that
+// will run soon are fetched: first the task, and some turns later its stack, whose place is in the
+// task.
 static inline hy_task *fiber_first(hy_root *root) {
-    hy_task *task = root->ready_first, *next = task->next;
-    root->ready_first = next;
-    root->ready_count--;
-    if (!next) {
-        root->ready_last = NULL;
-        return task;
+    hy_task *task = *fiber_at(root, 0);
+    root->ready_first++;
+    if (--root->ready_count > FIBER_FETCH_TASK) {
+        __builtin_prefetch(*fiber_at(root, FIBER_FETCH_TASK));
+        const char *sp = (const char *)(*fiber_at(root, FIBER_FETCH_STACK))->sp;
+        __builtin_prefetch(sp);
+        __builtin_prefetch(sp + FIBER_LINE_BYTES);
     }
-    __builtin_prefetch(next->next);
-    __builtin_prefetch(next->sp);
-    __builtin_prefetch((const char *)next->sp + FIBER_LINE_BYTES);
     return task;
 }
 
@@ -231,23 +246,18 @@ static bool fiber_next_slice(hy_root *root) {
 
 // Who runs next, out of the queue; NULL: the world.
 static inline hy_task *fiber_next(hy_root *root) {
-    if (!root->ready_first) return NULL;
+    if (root->ready_count == 0) return NULL;
     if (__builtin_expect(root->turns_left == 0, 0) && !fiber_next_slice(root)) return NULL;
     root->turns_left--;
     return fiber_first(root);
 }
 
-// The world's choice. Only among the oldest, because they are found by walking.
+// The world's choice. The oldest takes the place of the one that was chosen.
 static hy_task *fiber_chosen(hy_root *root) {
-    uint32_t count = root->ready_count < FIBER_CHOICE_MAX ? root->ready_count : FIBER_CHOICE_MAX;
-    uint32_t choice = hy_world_choose(root->world, count);
-    if (choice == 0) return fiber_first(root);
-    hy_task *before = root->ready_first;
-    while (--choice > 0)
-        before = before->next;
-    hy_task *task = before->next;
-    before->next = task->next;
-    if (root->ready_last == task) root->ready_last = before;
+    uint32_t choice = hy_world_choose(root->world, root->ready_count);
+    hy_task **place = fiber_at(root, choice), *task = *place;
+    *place = *fiber_at(root, 0);
+    root->ready_first++;
     root->ready_count--;
     return task;
 }
@@ -357,7 +367,7 @@ static void fiber_begin_round(hy_root *root) {
 static void fiber_run(hy_post *post) {
     hy_root *root = HYI_HOLDER(hy_root, post, post);
     root->posted = false;
-    if (!root->ready_first) return;
+    if (root->ready_count == 0) return;
     HY_ASSERT(!root->running);
     hy_task *outer = hyi_current; // a fiber may run a world of its own
     root->running = true;
@@ -372,7 +382,7 @@ static void fiber_run(hy_post *post) {
     hyi_current = outer;
     root->running = false;
     root->stats.stack_bytes = hyi_stacks_mapped(root->stacks);
-    if (root->ready_first) fiber_ask_for_round(root);
+    if (root->ready_count > 0) fiber_ask_for_round(root);
 }
 
 // ---- waiting ----------------------------------------------------------------------------------

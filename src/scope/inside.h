@@ -54,7 +54,7 @@ struct hy_task {
     hy_scope *scope;  // innermost open one
     hyi_table *table; // what HY_GET sees: the scope's, or a frame's
     hy_root *root;
-    hy_task *next;       // in the ready queue or among the free
+    hy_task *next;       // among the free
     hyi_stack *stack;    // NULL: it has not begun, or has ended
     hy_err wake_err;     // what hyi_park returns
     hy_err told;         // HY_OK, or why this task was cancelled (hy_task_cancel)
@@ -176,8 +176,8 @@ struct hyi_more {
 struct hy_root {
     hy_world *world;
     hy_mem *mem;
-    hy_task *ready_first, *ready_last;
-    uint32_t ready_count;
+    hy_task **ready; // a ring of ready_capacity places, a power of 2, one for each living fiber
+    uint32_t ready_first, ready_count, ready_capacity;
     bool posted;  // `post` is with the world
     bool running; // a fiber runs, or has just ended
     bool is_real;
