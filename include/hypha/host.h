@@ -98,6 +98,7 @@ typedef struct hy_effect {
     bool restored;       // emitted before this process started: ask before you repeat
     hy_ns deadline;      // hy_world_now
     void *executor_data; // the executor's own
+    hy_why *why;         // for a hy_attempt: where it may say why it failed; else NULL
 } hy_effect;
 
 typedef struct hy_executor {
@@ -169,9 +170,10 @@ HY_API HY_CHECKED hy_err hy_host_see(hy_host *host, hy_look *look);
 // An executor in blocking style: each attempt is a task of `scope`, in a scope of its own that ends
 // at the effect's deadline. `effect` is a copy for the attempt. HY_OK ends it well: of a tracked
 // action with the completion that `run` has filled (cleared before; what it points to may be memory
-// of the attempt's scope, hy_scope_alloc). An error is a failed attempt: hy_effect_failed. Where
-// the scope takes nothing new because it is being stopped, attempts fail, and the ledger keeps the
-// action. `limits` as in hy_host_executor, its `start` and `cancel` unused. Errors as there.
+// of the attempt's scope, hy_scope_alloc). An error is a failed attempt, hy_effect_failed, for the
+// reason in effect->why or the error's text. Where the scope takes nothing new because it is being
+// stopped, attempts fail, and the ledger keeps the action; so it does when the scope has ended.
+// `limits` as in hy_host_executor, its `start` and `cancel` unused. Errors as there.
 typedef hy_err (*hy_attempt)(void *self, const hy_effect *effect, void *out_completion);
 HY_API HY_CHECKED hy_err hy_host_executor_in(hy_scope *scope, hy_host *host,
                                              const hy_executor *limits, hy_attempt run);

@@ -72,13 +72,14 @@ static const hy_record *fiber_completion_record(const fiber_attempt *attempt) {
     return kind->tracked ? machine->inputs[kind->completion].body : NULL;
 }
 
-static hy_err fiber_try(fiber_attempt *attempt, hy_arena *arena) {
+static hy_err fiber_try(fiber_attempt *attempt, hy_arena *arena, hy_why *why) {
     hy_effect effect = { 0 };
     const hy_record *record = fiber_completion_record(attempt);
     void *completion = record ? hy_arena_alloc(arena, record->size) : NULL;
     if (record && completion == NULL) return HY_NOMEM;
     if (record) memset(completion, 0, record->size);
     hy_err err = fiber_copy(attempt, arena, &effect);
+    effect.why = why;
     if (err == HY_OK) err = attempt->executor->run(attempt->executor->self, &effect, completion);
     if (err != HY_OK || attempt->effect == NULL) return err;
     hy_effect *theirs = attempt->effect;
@@ -90,19 +91,21 @@ static hy_err fiber_try(fiber_attempt *attempt, hy_arena *arena) {
 static hy_err fiber_run(void *arg) {
     fiber_attempt *attempt = arg;
     hy_err err = HY_OK;
+    hy_why why = { 0 };
     if (attempt->effect) {
         hy_ns deadline = attempt->effect->deadline;
         HY_SCOPE(scope, &err, .name = "attempt", .deadline = deadline) {
             hy_arena arena;
             hy_arena_init(&arena, attempt->mem, 0);
             attempt->scope = scope;
-            err = fiber_try(attempt, &arena);
+            err = fiber_try(attempt, &arena, &why);
             attempt->scope = NULL;
             hy_arena_deinit(&arena);
         }
     }
     if (attempt->effect) {
-        hy_effect_failed(attempt->executor->host, attempt->effect, hy_err_text(err));
+        const char *reason = why.text[0] != 0 ? why.text : hy_err_text(err);
+        hy_effect_failed(attempt->executor->host, attempt->effect, reason);
     }
     hy_mem_free(attempt->mem, attempt, sizeof *attempt);
     return HY_OK; // a failed attempt is nobody else's failure

@@ -42,7 +42,7 @@ static hy_err pay(void *self, const hy_effect *effect, void *out_completion) {
     memcpy(p->seen_key, effect->key, len + 1);
     p->ended++;
     if (err != HY_OK) return err;
-    if (p->begun < p->good) return p->fails;
+    if (p->begun < p->good) return hy_why_set(effect->why, p->fails, "", "the bank is shut");
     ((bank_paid *)out_completion)->worked = true;
     return HY_OK;
 }
@@ -138,6 +138,7 @@ static hy_err attempted(void *arg) {
     hy_host_stats stats = hy_host_stats_of(p->host);
     CHECK_EQ(stats.completions, 1);
     CHECK_EQ(stats.pending_actions, 0);
+    if (p->good > 1) CHECK(strcmp(stats.last_failure, "the bank is shut") == 0);
     CHECK(strcmp(p->seen_key, "bank/1") == 0);
     return HY_OK;
 }
