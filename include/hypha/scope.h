@@ -322,7 +322,7 @@ typedef struct hy_service_spec {
 // returned when it ended before that (HY_END: a permanent one ended well), HY_TIMEOUT, HY_NOMEM,
 // HY_CLOSED, HY_RANGE; then nothing is left of it. While services of `scope` go down and come up
 // together it waits for that first. A temporary or transient one may end well before
-// it is ready: HY_OK.
+// it is ready: HY_OK. The handle is good until hy_service_stop, or the end of `scope`.
 HY_API HY_CHECKED hy_err hy_start(hy_scope *scope, const hy_service_spec *spec,
                                   hy_service **out_service); // out_service may be NULL
 // In a service, or below it: it is up. In no service: the root is, see hy_root_options.notify.

@@ -129,7 +129,10 @@ static hy_err show(void *arg) {
         hy_scope_tree(s, it->form, &out);
         CHECK_OK(out.failed);
         if (it->golden) {
-            if (it->form == HY_TREE_JSON) drop_fractions(&out);
+            if (it->form == HY_TREE_JSON) {
+                drop_fractions(&out);
+                hy_buf_add_text(&out, "\n"); // as files end
+            }
             kit_golden(it->golden, hy_buf_bytes(&out));
         } else {
             hyi_json json;
