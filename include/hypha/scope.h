@@ -278,7 +278,8 @@ HY_API hy_err hy_offload(uint32_t kind, void (*fn)(void *arg), void *arg); // HY
 // Releases `object` by `fini` when `scope` closes, in reverse order of owning, after all tasks and
 // services have ended; every one runs, whatever the others do. `fini` runs in a shield and may
 // wait up to `max_ns` (0: its share of the scope's stop_max); longer waits are cut short. Takes
-// `object` in every case: on HY_NOMEM and HY_CLOSED `fini` has been called.
+// `object` in every case: on HY_NOMEM and HY_CLOSED `fini` has been called. What `fini` spawns in
+// its current scope ends with it. Outside of fibers it is called as it is, and must not wait.
 HY_API HY_CHECKED hy_err hy_own(hy_scope *scope, void *object, void (*fini)(void *object),
                                 hy_ns max_ns);
 // The latest owned `object`: released now, or (`disown`) handed back without being released.
@@ -286,8 +287,10 @@ HY_API HY_CHECKED hy_err hy_own(hy_scope *scope, void *object, void (*fini)(void
 HY_API hy_err hy_release(hy_scope *scope, void *object);
 HY_API hy_err hy_disown(hy_scope *scope, void *object);
 
-HY_API hy_mem *hy_scope_mem(hy_scope *scope); // counted against bytes_max; NULL on HY_NOMEM
-// Freed with the scope. NULL: no memory, or over bytes_max.
+// Counted against bytes_max here and above. What it gave is given back before the scope has ended.
+HY_API hy_mem *hy_scope_mem(hy_scope *scope); // NULL on HY_NOMEM
+// Freed with the scope. Counted by whole chunks, 4 KiB at first. NULL: no memory, or over
+// bytes_max.
 HY_API void *hy_scope_alloc(hy_scope *scope, size_t size);
 
 // ---- services ---------------------------------------------------------------------------------
