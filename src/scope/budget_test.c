@@ -1,4 +1,9 @@
 // budget_test.c - limits of a subtree: who waits, who is refused, and that nothing stays counted.
+//
+// What a test counts by itself (how many ran at once, what was the most) is compared with the
+// limit, not with the room's own counters; those are looked at only to see that all came back. A
+// spawner that is refused in the middle of a queue must not take a place with it: that is the hard
+// case, and has a test of its own.
 #include "kit/kit.h"
 #include "scope/inside.h"
 #include "scope/run_suite.h"

@@ -1,4 +1,7 @@
 // own_test.c - resources: every one is released, once, in reverse order, within its limit.
+//
+// Each thing writes its letter when it is released, so an order is a word. Limits are looked at by
+// the virtual clock: a release that would sleep for a thousand seconds says how long it was let.
 #include "kit/kit.h"
 #include "scope/run_suite.h"
 

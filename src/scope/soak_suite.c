@@ -1,4 +1,8 @@
 // soak_suite.c - a parent that lives long, and what memory it takes.
+//
+// Every byte goes through a counting hy_mem between the test's and the world. The first thousand
+// children fill the pools; from then on the count must stand still to the byte, since pools that
+// grow slowly would look flat in any coarser measure.
 #include "scope/soak_suite.h"
 #include "base/cleanup.h"
 #include "kit/kit.h"

@@ -1,4 +1,8 @@
 // soak_suite.h - a parent that lives long.               Room: scope (tests). Includes: base world.
+// Threads: the calling one.
+//
+// A server's scope sees millions of children, and may keep nothing of any: no record, no slot in an
+// array, no memory of its allocator.
 #ifndef HYI_SCOPE_SOAK_SUITE_H
 #define HYI_SCOPE_SOAK_SUITE_H
 

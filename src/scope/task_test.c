@@ -1,4 +1,7 @@
 // task_test.c - tasks: who awaits whom, who is cancelled, and what policies make of their ends.
+//
+// Where memory fails, a scope may be cancelled before a test has come to its point; such a run ends
+// at CHECK_MEMORY, after which all expectations are those of a run in which nothing went wrong.
 #include "kit/kit.h"
 #include "scope/run_suite.h"
 
