@@ -1,7 +1,7 @@
 // breaker_test.c - opens at the share, probes, closes; a caller's own cancel is nobody's failure.
 //
-// Time is virtual, so the windows and the pauses of a breaker cost nothing, and every change of mode
-// happens at a moment that the test chose.
+// Time is virtual, so the windows and the pauses of a breaker cost nothing, and every change of
+// mode happens at a moment that the test chose.
 #include <hypha/flow.h>
 
 #include "kit/kit.h"

@@ -1,7 +1,7 @@
 // keyed.c - a chained hash table of records that the caller owns. What for is in keyed.h.
 //
-// Chained, because records then never move and removing needs no tombstones; the load is kept at one
-// a bucket, so a chain is short, and each link first compares the whole hash.
+// Chained, because records then never move and removing needs no tombstones; the load is kept at
+// one a bucket, so a chain is short, and each link first compares the whole hash.
 #include "flow/keyed.h"
 
 #include "base/digest.h"

@@ -1,7 +1,7 @@
 // line.c - fibers that wait for their turn. What it is for is in line.h.
 //
-// A place in the line lies on its fiber's stack. Whoever is told something else than its turn leaves
-// the line before anybody can call it, so a turn is never given to somebody who has gone.
+// A place in the line lies on its fiber's stack. Whoever is told something else than its turn
+// leaves the line before anybody can call it, so a turn is never given to somebody who has gone.
 #include "flow/line.h"
 
 typedef struct line_place {

@@ -1,8 +1,9 @@
 // api.c - HTTP requests become calls and looks; their answers become HTTP again.
 //
-// A request's own arena holds everything that belongs to it, so answering it is also its clean-up.
-// A POST that changes something must carry an Idempotency-Key: without one, a client that got no
-// answer could not ask again safely.
+// Each request is a task: it asks, waits, and answers; an error that it returns refuses the
+// request. A request's own arena holds everything that belongs to it, so answering it is also its
+// clean-up. A POST that changes something must carry an Idempotency-Key: without one, a client that
+// got no answer could not ask again safely.
 
 #include <stdio.h>
 #include <string.h>
@@ -11,6 +12,7 @@
 #include "server/payments.h"
 #include "server/said.h"
 #include "server/service.h"
+#include "server/watch.h"
 
 // ---- small readers ----
 
@@ -32,25 +34,13 @@ bool api_u32_of(hy_bytes text, uint32_t *out_value) {
     return true;
 }
 
-static void api_refuse(hy_request *request, hy_err err, const char *place, const char *text) {
-    hy_why why = { 0 };
-    (void)hy_why_set(&why, err, place, text == NULL ? hy_err_text(err) : text);
-    hy_request_refuse(request, 0, err, NULL, &why);
-}
-
 // ---- POST: calls ----
 
-typedef struct api_call {
-    hy_call call;
-    clinic_service *service;
-    hy_request *request;
-} api_call;
-
-static void api_call_rejected(const api_call *c) {
-    const hy_rejection *said = &clinic_machine.rejections[c->call.rejection];
+static void api_refuse_rejected(hy_request *request, uint32_t rejection) {
+    const hy_rejection *said = &clinic_machine.rejections[rejection];
     hy_why why = { 0 };
     (void)hy_why_set(&why, HY_REJECT, "", said->text);
-    hy_request_refuse(c->request, said->http_status, HY_REJECT, said->name, &why);
+    hy_request_refuse(request, said->http_status, HY_REJECT, said->name, &why);
 }
 
 // Patients are asked to try again; what is wrong, and that it is over, the operator must know.
@@ -67,85 +57,77 @@ static void api_tell_operator(clinic_service *s, hy_err err) {
     (void)fprintf(stderr, "clinic: requests are not stored, and refused: %s\n", trouble);
 }
 
-static void api_call_done(hy_call *call) {
-    api_call *c = (api_call *)call;
-    api_tell_operator(c->service, call->err);
-    if (call->err == HY_REJECT) {
-        api_call_rejected(c);
-        return;
-    }
-    if (call->err != HY_OK) {
-        api_refuse(c->request, call->err, call->invariant == NULL ? "" : call->invariant,
-                   call->err == HY_KEY_REUSED
-                       ? "this Idempotency-Key belongs to another request: send a new one"
-                       : NULL);
-        return;
-    }
+static hy_err api_answer_reply(hy_request *request, const hy_call *call) {
     const hy_record *record = clinic_machine.inputs[call->kind].reply;
-    hy_arena *arena = hy_request_arena(c->request);
+    hy_arena *arena = hy_request_arena(request);
     void *reply = hy_arena_alloc(arena, record->size);
-    hy_err err = reply == NULL ? HY_NOMEM : hy_wire_decode(record, call->reply, arena, reply, NULL);
-    if (err != HY_OK) {
-        api_refuse(c->request, err, "", NULL);
-    } else {
-        hy_request_answer_record(c->request, 200, record, reply);
+    if (reply == NULL) return HY_NOMEM;
+    hy_err err = hy_wire_decode(record, call->reply, arena, reply, NULL);
+    if (err == HY_OK) hy_request_answer_record(request, 200, record, reply);
+    return err;
+}
+
+static hy_err api_call(clinic_service *s, hy_request *request, hy_call *call, hy_why *why) {
+    hy_err err = hy_host_ask(s->host, call);
+    api_tell_operator(s, err);
+    switch (err) {
+    case HY_OK: return api_answer_reply(request, call);
+    case HY_REJECT: api_refuse_rejected(request, call->rejection); return HY_OK;
+    case HY_INVARIANT: return hy_why_set(why, err, call->invariant, hy_err_text(err));
+    case HY_KEY_REUSED:
+        return hy_why_set(why, err, "",
+                          "this Idempotency-Key belongs to another request: send a new one");
+    default: return err;
     }
 }
 
 // A treatment that the records do not know is refused while decoding; it has a name of its own.
-static void api_body_refused(hy_request *request, hy_err err, const hy_why *why) {
+static void api_refuse_body(hy_request *request, hy_err err, const hy_why *why) {
     bool treatment = strcmp(why->place, "treatment") == 0 && (err == HY_RANGE || err == HY_TYPE);
     const char *name = treatment ? clinic_machine.rejections[CLINIC_UNKNOWN_TREATMENT].name : NULL;
     hy_request_refuse(request, 0, err, name, why);
 }
 
-static void api_post(clinic_service *s, hy_request *request, uint32_t kind) {
+static void api_refuse_key(hy_request *request) {
+    hy_why why = { 0 };
+    (void)hy_why_set(&why, HY_MISSING, "idempotency-key",
+                     "send a header Idempotency-Key of 1 to 64 bytes, new for each request and "
+                     "the same when you repeat one");
+    hy_request_refuse(request, 400, HY_MISSING, "BAD_KEY", &why);
+}
+
+static hy_err api_post(clinic_service *s, hy_request *request, uint32_t kind, hy_why *why) {
     const hy_record *record = clinic_machine.inputs[kind].body;
     hy_bytes key = hy_request_header(request, "idempotency-key");
     if (key.len == 0 || key.len > HY_KEY_BYTES_MAX) {
-        hy_why why = { 0 };
-        (void)hy_why_set(&why, HY_MISSING, "idempotency-key",
-                         "send a header Idempotency-Key of 1 to 64 bytes, new for each request and "
-                         "the same when you repeat one");
-        hy_request_refuse(request, 400, HY_MISSING, "BAD_KEY", &why);
-        return;
+        api_refuse_key(request);
+        return HY_OK;
     }
-    hy_arena *arena = hy_request_arena(request);
-    api_call *c = hy_arena_alloc(arena, sizeof *c);
-    void *body = hy_arena_alloc(arena, record->size);
-    hy_why why = { 0 };
-    if (c == NULL || body == NULL) {
-        api_refuse(request, HY_NOMEM, "", NULL);
-        return;
-    }
-    hy_err err = hy_request_record(request, record, body, &why);
+    void *body = hy_arena_alloc(hy_request_arena(request), record->size);
+    if (body == NULL) return HY_NOMEM;
+    hy_err err = hy_request_record(request, record, body, why);
     if (err != HY_OK) {
-        api_body_refused(request, err, &why);
-        return;
+        api_refuse_body(request, err, why);
+        return HY_OK;
     }
-    *c = (api_call){ .call = { .kind = kind, .body = body, .key = key, .done = api_call_done },
-                     .service = s,
-                     .request = request };
-    err = hy_host_submit(s->host, &c->call);
-    if (err == HY_OK) return;
-    api_tell_operator(s, err);
-    api_refuse(request, err, "", NULL);
+    hy_call call = { .kind = kind, .body = body, .key = key };
+    return api_call(s, request, &call, why);
 }
 
-static void api_request_slot(void *self, hy_request *request) {
-    api_post(self, request, CLINIC_IN_REQUEST_SLOT);
+static hy_err api_request_slot(void *self, hy_request *request, hy_why *why) {
+    return api_post(self, request, CLINIC_IN_REQUEST_SLOT, why);
 }
 
-static void api_request_any(void *self, hy_request *request) {
-    api_post(self, request, CLINIC_IN_REQUEST_ANY);
+static hy_err api_request_any(void *self, hy_request *request, hy_why *why) {
+    return api_post(self, request, CLINIC_IN_REQUEST_ANY, why);
 }
 
-static void api_cancel(void *self, hy_request *request) {
-    api_post(self, request, CLINIC_IN_CANCEL);
+static hy_err api_cancel(void *self, hy_request *request, hy_why *why) {
+    return api_post(self, request, CLINIC_IN_CANCEL, why);
 }
 
-static void api_move(void *self, hy_request *request) {
-    api_post(self, request, CLINIC_IN_MOVE);
+static hy_err api_move(void *self, hy_request *request, hy_why *why) {
+    return api_post(self, request, CLINIC_IN_MOVE, why);
 }
 
 // ---- GET: looks ----
@@ -161,40 +143,27 @@ typedef struct api_look {
     hy_err err; // of reading it
 } api_look;
 
-static void api_looked(hy_look *look) {
-    api_look *l = (api_look *)look;
-    hy_err err = look->err;
-    if (err == HY_NOT_COMMITTED) { // what was seen did not come true
-        err = hy_host_look(l->service->host, look);
-        if (err == HY_OK) return;
-    }
-    if (err == HY_OK) err = l->err;
-    if (err == HY_OK) {
-        hy_request_answer_record(l->request, 200, l->record, l->answer);
-    } else {
-        api_refuse(l->request, err, "", NULL);
-    }
-}
-
-// The answer is cleared before each look, because a look may be repeated.
-static void api_begin_look(api_look *l, const hy_record *record,
-                           void (*look)(hy_look *look, const hy_view *view)) {
-    l->look = (hy_look){ .look = look, .done = api_looked };
+// The answer is cleared before each look, because what was seen may not come true: then it looks
+// again.
+static hy_err api_see(api_look *l, const hy_record *record,
+                      void (*look)(hy_look *look, const hy_view *view)) {
+    l->look.look = look;
     l->record = record;
     l->answer = hy_arena_alloc(hy_request_arena(l->request), record->size);
-    hy_err err = l->answer == NULL ? HY_NOMEM : hy_host_look(l->service->host, &l->look);
-    if (err != HY_OK) api_refuse(l->request, err, "", NULL);
+    if (l->answer == NULL) return HY_NOMEM;
+    hy_err err;
+    do {
+        err = hy_host_see(l->service->host, &l->look);
+    } while (err == HY_NOT_COMMITTED);
+    if (err == HY_OK) err = l->err;
+    if (err == HY_OK) hy_request_answer_record(l->request, 200, record, l->answer);
+    return err;
 }
 
-static api_look *api_new_look(clinic_service *s, hy_request *request) {
-    api_look *l = hy_arena_alloc(hy_request_arena(request), sizeof *l);
-    if (l == NULL) {
-        api_refuse(request, HY_NOMEM, "", NULL);
-        return NULL;
-    }
-    *l = (api_look){ .service = s, .request = request };
-    l->patient = api_id_of(hy_request_param(request, "patient"));
-    return l;
+static api_look api_look_of(clinic_service *s, hy_request *request) {
+    return (api_look){ .service = s,
+                       .request = request,
+                       .patient = api_id_of(hy_request_param(request, "patient")) };
 }
 
 static void api_look_clinic(hy_look *look, const hy_view *view) {
@@ -204,9 +173,10 @@ static void api_look_clinic(hy_look *look, const hy_view *view) {
                                 hy_request_arena(l->request), l->answer);
 }
 
-static void api_clinic(void *self, hy_request *request) {
-    api_look *l = api_new_look(self, request);
-    if (l != NULL) api_begin_look(l, &answer_clinic_record, api_look_clinic);
+static hy_err api_clinic(void *self, hy_request *request, hy_why *why) {
+    (void)why;
+    api_look l = api_look_of(self, request);
+    return api_see(&l, &answer_clinic_record, api_look_clinic);
 }
 
 // The number that goes with a week is of the last durable step: what the look saw is at least as
@@ -220,17 +190,15 @@ static void api_look_week(hy_look *look, const hy_view *view) {
         answer_week_read(view, l->practice, l->day, l->patient, hy_request_arena(l->request), week);
 }
 
-static void api_week(void *self, hy_request *request) {
-    api_look *l = api_new_look(self, request);
-    if (l == NULL) return;
-    bool ok = api_u32_of(hy_request_param(request, "practice"), &l->practice) &&
-              api_u32_of(hy_request_param(request, "day"), &l->day) && l->day < 1000000;
+static hy_err api_week(void *self, hy_request *request, hy_why *why) {
+    api_look l = api_look_of(self, request);
+    bool ok = api_u32_of(hy_request_param(request, "practice"), &l.practice) &&
+              api_u32_of(hy_request_param(request, "day"), &l.day) && l.day < 1000000;
     if (!ok) {
-        api_refuse(request, HY_RANGE, "practice, day",
-                   "give practice and day as numbers: /api/week?practice=1&day=20044");
-        return;
+        return hy_why_set(why, HY_RANGE, "practice, day",
+                          "give practice and day as numbers: /api/week?practice=1&day=20044");
     }
-    api_begin_look(l, &answer_week_record, api_look_week);
+    return api_see(&l, &answer_week_record, api_look_week);
 }
 
 static void api_look_mine(hy_look *look, const hy_view *view) {
@@ -240,14 +208,13 @@ static void api_look_mine(hy_look *look, const hy_view *view) {
                               l->answer);
 }
 
-static void api_mine(void *self, hy_request *request) {
-    api_look *l = api_new_look(self, request);
-    if (l == NULL) return;
-    if (l->patient.hi == 0 && l->patient.lo == 0) {
-        api_refuse(request, HY_RANGE, "patient", "give the patient's id: /api/mine?patient=<uuid>");
-        return;
+static hy_err api_mine(void *self, hy_request *request, hy_why *why) {
+    api_look l = api_look_of(self, request);
+    if (l.patient.hi == 0 && l.patient.lo == 0) {
+        return hy_why_set(why, HY_RANGE, "patient",
+                          "give the patient's id: /api/mine?patient=<uuid>");
     }
-    api_begin_look(l, &answer_mine_record, api_look_mine);
+    return api_see(&l, &answer_mine_record, api_look_mine);
 }
 
 // ---- the provider calls back ----
@@ -256,18 +223,12 @@ static void api_mine(void *self, hy_request *request) {
 // completion. Saying it twice, or too late, is fine and changes nothing.
 typedef struct api_hook {
     hy_look look;
-    hy_call call;
-    clinic_service *service;
-    hy_request *request;
     said_what said;
-    const char *key;
+    char key[CLINIC_HOLD_TEXT_MAX];
     uint64_t action; // 0: nothing waits for this
+    uint32_t kind;   // of the completion
     clinic_done done;
 } api_hook;
-
-static void api_hook_answer(api_hook *h, bool changed) {
-    hy_request_answer_record(h->request, 200, &answer_done_record, &(answer_done){ changed });
-}
 
 static void api_hook_look(hy_look *look, const hy_view *view) {
     api_hook *h = (api_hook *)look;
@@ -287,60 +248,41 @@ static void api_hook_look(hy_look *look, const hy_view *view) {
         (a->state == CLINIC_RELEASING && h->said == SAID_RELEASED);
     if (!fits) return;
     h->action = a->action;
-    h->call.kind = kinds[a->state];
+    h->kind = kinds[a->state];
     h->done = (clinic_done){ id, h->said != SAID_DECLINED };
 }
 
-static void api_hook_done(hy_call *call) {
-    api_hook *h = (api_hook *)(void *)((uint8_t *)call - offsetof(api_hook, call));
-    bool late = call->err == HY_ALREADY_DONE || call->err == HY_REJECT ||
-                call->err == HY_NOT_FOUND || call->err == HY_UNKNOWN_KIND;
-    if (call->err == HY_OK || late) {
-        api_hook_answer(h, call->err == HY_OK);
-    } else {
-        api_refuse(h->request, call->err, "", NULL);
-    }
+// HY_OK also where nothing has changed.
+static hy_err api_hook_complete(clinic_service *s, const api_hook *h, bool *out_changed) {
+    hy_call call = { .kind = h->kind, .body = &h->done };
+    hy_err err = hy_host_ask_complete(s->host, h->action, &call);
+    bool late =
+        err == HY_ALREADY_DONE || err == HY_REJECT || err == HY_NOT_FOUND || err == HY_UNKNOWN_KIND;
+    *out_changed = err == HY_OK;
+    return late ? HY_OK : err;
 }
 
-static void api_hook_looked(hy_look *look) {
-    api_hook *h = (api_hook *)look;
-    hy_err err = look->err;
-    if (err == HY_OK && h->action == 0) {
-        api_hook_answer(h, false);
-        return;
-    }
-    if (err == HY_OK) {
-        h->call.body = &h->done;
-        h->call.done = api_hook_done;
-        err = hy_host_complete(h->service->host, h->action, &h->call);
-    }
-    if (err != HY_OK) api_refuse(h->request, err, "", NULL); // the provider will call again
-}
-
-static void api_webhook(void *self, hy_request *request) {
+static hy_err api_webhook(void *self, hy_request *request, hy_why *why) {
     clinic_service *s = self;
-    api_hook *h = hy_arena_alloc(hy_request_arena(request), sizeof *h);
-    char *key = hy_arena_alloc(hy_request_arena(request), CLINIC_HOLD_TEXT_MAX);
-    if (h == NULL || key == NULL) {
-        api_refuse(request, HY_NOMEM, "", NULL);
-        return;
+    api_hook h = { .look = { .look = api_hook_look } };
+    bool changed = false;
+    h.said = said_read(hy_request_body(request), h.key);
+    if (h.said == SAID_UNCLEAR || h.key[0] == 0) {
+        return hy_why_set(why, HY_MALFORMED, "body",
+                          "send a JSON object with the hold's key and its status");
     }
-    *h = (api_hook){ .service = s, .request = request, .key = key };
-    h->look = (hy_look){ .look = api_hook_look, .done = api_hook_looked };
-    h->said = said_read(hy_request_body(request), key);
-    if (h->said == SAID_UNCLEAR || key[0] == 0) {
-        api_refuse(request, HY_MALFORMED, "body",
-                   "send a JSON object with the hold's key and its status");
-        return;
-    }
-    hy_err err = hy_host_look(s->host, &h->look);
-    if (err != HY_OK) api_refuse(request, err, "", NULL);
+    hy_err err = hy_host_see(s->host, &h.look);
+    if (err == HY_OK && h.action != 0) err = api_hook_complete(s, &h, &changed);
+    if (err != HY_OK) return err; // the provider will call again
+    hy_request_answer_record(request, 200, &answer_done_record, &(answer_done){ changed });
+    return HY_OK;
 }
 
 // ---- how it is ----
 
-static void api_health(void *self, hy_request *request) {
-    clinic_service *s = self;
+static hy_err api_health(void *self, hy_request *request, hy_why *why) {
+    (void)why;
+    const clinic_service *s = self;
     hy_host_stats stats = hy_host_stats_of(s->host);
     // Whoever watches looks at the status code alone: a store that refuses is not well.
     const bool is_troubled = stats.store_trouble[0] != 0;
@@ -365,12 +307,13 @@ static void api_health(void *self, hy_request *request) {
     };
     hy_request_answer_record(request, stats.halted || is_troubled ? 503 : 200,
                              &answer_health_record, &health);
+    return HY_OK;
 }
 
 // ---- the routes ----
 
-void api_routes(clinic_service *s, hy_route out_routes[API_ROUTES]) {
-    const hy_route routes[] = {
+void api_routes(clinic_service *s, hy_task_route out_routes[API_ROUTES]) {
+    const hy_task_route routes[] = {
         { "GET", "/api/clinic", api_clinic, s },
         { "GET", "/api/week", api_week, s },
         { "GET", "/api/mine", api_mine, s },
@@ -381,6 +324,8 @@ void api_routes(clinic_service *s, hy_route out_routes[API_ROUTES]) {
         { "POST", "/webhook/payments", api_webhook, s },
         { "GET", "/health", api_health, s },
         { "GET", "/api/health", api_health, s },
+        { "GET", "/metrics", watch_answer_metrics, s },
+        { "GET", "/debug/scopes", watch_answer_scopes, s },
     };
     _Static_assert(sizeof routes == API_ROUTES * sizeof routes[0], "API_ROUTES counts them");
     memcpy(out_routes, routes, sizeof routes);

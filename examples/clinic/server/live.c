@@ -50,22 +50,16 @@ static void live_changed(void *self, uint64_t seq, uint32_t table, const void *b
                          const void *after);
 static void live_posted(hy_post *post);
 
-hy_err live_new(clinic_service *service, clinic_live **out_live) {
-    clinic_live *l = hy_mem_alloc_zero(service->mem, sizeof *l);
+hy_err live_open(hy_scope *scope, clinic_service *service, clinic_live **out_live) {
+    clinic_live *l = hy_scope_alloc(scope, sizeof *l);
     if (l == NULL) return HY_NOMEM;
-    l->service = service;
-    l->post.done = live_posted;
-    hy_err err = hy_host_observe(service->host, &(hy_observer){ live_changed, l });
-    if (err != HY_OK) return live_free(l), err;
+    *l = (clinic_live){ .service = service, .post.done = live_posted };
     *out_live = l;
     return HY_OK;
 }
 
-clinic_live *live_free(clinic_live *l) {
-    if (l == NULL) return NULL;
-    HY_ASSERT(l->windows == NULL);
-    hy_mem_free(l->service->mem, l, sizeof *l);
-    return NULL;
+hy_err live_observe(clinic_live *l) {
+    return hy_host_observe(l->service->host, &(hy_observer){ live_changed, l });
 }
 
 // ---- sending ----
@@ -191,6 +185,7 @@ static void live_posted(hy_post *post) {
     uint32_t count = l->touched_count;
     memcpy(touched, l->touched, count * sizeof touched[0]);
     l->touched_count = 0;
+    if (l->windows == NULL) return; // nobody looks any more, and there may be no host
     for (uint32_t i = 0; i < count; i++)
         live_begin_look(l, touched[i]);
 }

@@ -1,13 +1,14 @@
 // live.h - tells every open window what has changed.
-// Example: clinic, server. Includes: base machine world host net.
+// Example: clinic, server. Includes: base machine world scope host net.
 #ifndef EXAMPLE_CLINIC_LIVE_H
 #define EXAMPLE_CLINIC_LIVE_H
 
 #include "server/service.h"
 
-// Observes the host; free it after the server was closed.
-hy_err live_new(clinic_service *service, clinic_live **out_live);
-clinic_live *live_free(clinic_live *live); // NULL is fine
+// Lives in memory of `scope`. Opened before the host, because it hears the host's last changes;
+// live_observe then, when there is one. Errors: HY_NOMEM; of hy_host_observe.
+hy_err live_open(hy_scope *scope, clinic_service *service, clinic_live **out_live);
+hy_err live_observe(clinic_live *live);
 
 void live_route(clinic_live *live, hy_socket_route *out_route);
 

@@ -1,11 +1,18 @@
-// main.c - opens the clinic's parts in order, runs, and closes them in the opposite order.
+// main.c - the clinic as a tree of scopes: opened from the top, closed from the bottom.
 //
-//     folder, lock and store  ->  host  ->  client, payments, notices, live  ->  server  ->  start
+//     clinic                   the root: signals, service manager, ten seconds for a stop
+//     |   owns: client, store, host          released in reverse order, so the host comes first
+//     |-- demo         task    made-up patients, where they were asked for
+//     |-- executors    service attempts at payments and notices, each a task
+//     `-- server       service requests, each a task; windows
 //
 // The port is taken before anything is started: a clinic that cannot serve asks nobody for money.
-// On SIGTERM or SIGINT the server stops first (requests under way are answered), then the host
-// (what was accepted is stored), then the rest. What is still owed to the provider stays in the
-// ledger for the next start; the same is true after kill -9.
+//
+// SIGTERM or SIGINT stops the tree in two phases. What stands lower ends first and may use what
+// stands higher until then: the server takes nobody new, answers what is under way and says goodbye
+// to windows; attempts end; the host stores what it took and writes its checkpoint. What does not
+// end in its share of the time is cancelled, as is everything by a second signal. What is still
+// owed to the provider stays in the ledger for the next start; the same is true after kill -9.
 
 #include <signal.h>
 #include <stdio.h>
@@ -18,22 +25,28 @@
 #include "server/options.h"
 #include "server/payments.h"
 #include "server/service.h"
+#include "server/watch.h"
 
-#define MAIN_REQUESTS_MAX HY_SECONDS(5) // closing: for requests under way
-#define MAIN_HOST_MAX HY_SECONDS(3)     // closing: for attempts under way
-#define MAIN_CONNECTIONS_MAX 256u       // to the provider
+#define MAIN_STOP_MAX HY_SECONDS(10)
+#define MAIN_REQUESTS_MAX HY_SECONDS(5) // of it at most: for requests under way
+#define MAIN_ATTEMPTS_MAX HY_SECONDS(3) // and for attempts under way
+#define MAIN_HOST_MAX HY_SECONDS(3)
+#define MAIN_CONNECTIONS_MAX 256u // to the provider
 
 typedef struct program {
-    clinic_service service; // first: callbacks get the service and mean the program
+    clinic_service service;
     clinic_options options;
     char database[4200], notifications[4200];
-    hy_signal *interrupt, *terminate;
-    bool closing;
+    hy_why server_why; // the server could not listen
+    opening_demo demo;
     int status;
 } program;
 
-// "clinic: <what>: <the error's words>", and on a line of its own what to do.
-static bool main_say(hy_err err, const hy_why *why, const char *what, const char *hint) {
+// "clinic: <what>: <the error's words>", and on a line of its own what to do. Gives `err` back. A
+// clinic that is stopped while it opens has nothing to complain about.
+static hy_err main_say(program *p, hy_err err, const hy_why *why, const char *what,
+                       const char *hint) {
+    if (p->service.root != NULL && hy_draining()) return err;
     const char *text = why->text[0] != 0 ? why->text : hy_err_text(err);
     bool says_what = strstr(text, what) != NULL || strcmp(why->place, what) == 0;
     (void)fprintf(stderr, "clinic: %s%s%s", says_what ? "" : what, says_what ? "" : ": ", text);
@@ -41,7 +54,8 @@ static bool main_say(hy_err err, const hy_why *why, const char *what, const char
         (void)fprintf(stderr, " (%s)", why->place);
     }
     (void)fprintf(stderr, "%s%s\n", hint[0] == 0 ? "" : "\nclinic: ", hint);
-    return false;
+    p->status = 1;
+    return err;
 }
 
 // What to do about it, where the error's own words do not say.
@@ -60,56 +74,6 @@ static const char *main_store_hint(hy_err err) {
     case HY_SCHEMA: return "nothing was changed; start the version of the clinic that wrote it";
     default: return "";
     }
-}
-
-// ---- closing ----
-
-static void main_host_closed(void *self, hy_err err) {
-    program *p = self;
-    clinic_service *s = &p->service;
-    s->host = NULL;
-    if (err != HY_OK && err != HY_TIMEOUT) {
-        (void)main_say(err, &(hy_why){ 0 }, p->database,
-                       "everything acknowledged is in the journal; the next start goes on");
-    }
-    hy_client_close(s->client);
-    s->client = NULL;
-    hy_signal_close(p->interrupt);
-    hy_signal_close(p->terminate);
-    hy_world_stop(s->world);
-}
-
-static void main_server_closed(void *self) {
-    program *p = self;
-    clinic_service *s = &p->service;
-    s->server = NULL;
-    hy_host_close(s->host, main_host_closed, p, hy_world_now(s->world) + MAIN_HOST_MAX);
-}
-
-static void main_close(program *p) {
-    if (p->closing) return;
-    p->closing = true;
-    hy_server_close(p->service.server, main_server_closed, p,
-                    hy_world_now(p->service.world) + MAIN_REQUESTS_MAX);
-}
-
-static void main_raised(void *self) {
-    program *p = self;
-    if (!p->closing) (void)printf("clinic: stopping; what is under way is finished first\n");
-    (void)fflush(stdout);
-    main_close(p);
-}
-
-// Everything that may be left when opening has failed half-way, or that closing leaves.
-static void main_deinit(program *p) {
-    clinic_service *s = &p->service;
-    hy_host_abandon(s->host);
-    hy_client_close(s->client);
-    s->payments = payments_free(s->payments);
-    s->notices = notices_close(s->notices);
-    s->live = live_free(s->live);
-    s->store = hy_store_close(s->store);
-    s->world = hy_world_close(s->world);
 }
 
 // ---- opening ----
@@ -136,7 +100,7 @@ static bool main_database_was_cut(program *p) {
     (void)hy_why_set(&why, HY_CORRUPT, "",
                      exists ? "the file is empty, but the clinic has been at work"
                             : "the file is gone, but the clinic has been at work");
-    (void)main_say(HY_CORRUPT, &why, p->database,
+    (void)main_say(p, HY_CORRUPT, &why, p->database,
                    exists ? "it was cut off: restore it from a backup, or, to begin anew, remove "
                             "it, clinic.db-wal and notifications.log"
                           : "put it back or restore it from a backup, or, to begin anew, remove "
@@ -144,109 +108,170 @@ static bool main_database_was_cut(program *p) {
     return true;
 }
 
-static bool main_open_store(program *p) {
+static void main_close_store(void *object) {
+    (void)hy_store_close(object);
+}
+
+static hy_err main_open_store(program *p, hy_store **out_store) {
     clinic_service *s = &p->service;
     hy_why why = { 0 };
     hy_err err = hy_folder_make(s->world, p->options.data, &why);
     if (err != HY_OK) {
-        return main_say(err, &why, p->options.data,
-                        "the data folder is not there and cannot be "
-                        "made; give another --data");
+        return main_say(p, err, &why, p->options.data,
+                        "the data folder is not there and cannot be made; give another --data");
     }
     (void)snprintf(p->database, sizeof p->database, "%s/clinic.db", p->options.data);
     (void)snprintf(p->notifications, sizeof p->notifications, "%s/notifications.log",
                    p->options.data);
-    if (main_database_was_cut(p)) return false;
-    err = hy_store_sqlite_open(s->world, p->database, NULL, &s->store, &why);
-    if (err != HY_OK) return main_say(err, &why, p->database, main_store_hint(err));
-    hy_store_recovery recovery = hy_store_recovered(s->store);
+    if (main_database_was_cut(p)) return HY_CORRUPT;
+    hy_store *store = NULL;
+    err = hy_store_sqlite_open(s->world, p->database, NULL, &store, &why);
+    if (err != HY_OK) return main_say(p, err, &why, p->database, main_store_hint(err));
+    hy_store_recovery recovery = hy_store_recovered(store);
     if (recovery.cut_bytes > 0) {
         (void)printf("clinic: cut %llu bytes of a commit that the last process did not finish; "
                      "nobody was told of it\n",
                      (unsigned long long)recovery.cut_bytes);
     }
-    err = hy_host_open(s->world, s->store, &clinic_machine, NULL, &s->host, &why);
-    return err == HY_OK || main_say(err, &why, p->database, main_store_hint(err));
+    err = hy_own(s->root, store, main_close_store, 0);
+    if (err == HY_OK) *out_store = store;
+    return err == HY_OK ? err : main_say(p, err, &why, p->database, "");
 }
 
-static void main_noted(void *self, uint64_t appointment) {
-    clinic_service *s = self;
-    if (s->live != NULL) live_touch(s->live, appointment);
-}
-
-static void main_turned(void *self) {
-    clinic_service *s = self;
-    if (s->live != NULL) live_turned(s->live);
-}
-
-static bool main_open_effects(program *p) {
+static hy_err main_open_host(program *p) {
     clinic_service *s = &p->service;
+    hy_store *store = NULL;
     hy_why why = { 0 };
-    hy_err err = hy_client_open(s->world, MAIN_CONNECTIONS_MAX, &s->client);
-    const payments_options options = { .world = s->world,
-                                       .host = s->host,
-                                       .client = s->client,
-                                       .provider = p->options.provider,
-                                       .notes = &s->notes,
-                                       .noted = main_noted,
-                                       .turned = main_turned,
-                                       .self = s };
-    if (err == HY_OK) err = payments_new(&options, &s->payments);
-    if (err == HY_OK) err = live_new(s, &s->live);
-    if (err != HY_OK) return main_say(err, &why, "payments", "");
-    err = notices_open(s->world, s->host, p->notifications, &s->notices, &why);
-    return err == HY_OK || main_say(err, &why, p->notifications, main_store_hint(err));
+    hy_err err = main_open_store(p, &store);
+    if (err != HY_OK) return err;
+    err = hy_host_open_in(s->root, store, &clinic_machine, NULL, MAIN_HOST_MAX, &s->host, &why);
+    return err == HY_OK ? err : main_say(p, err, &why, p->database, main_store_hint(err));
 }
 
-static bool main_open_server(program *p) {
+// What every request and attempt uses, and so is closed after them.
+static hy_err main_open_parts(program *p) {
     clinic_service *s = &p->service;
+    const hy_why why = { 0 };
+    hy_err err = hy_client_open_in(s->root, MAIN_CONNECTIONS_MAX, &s->client);
+    if (err == HY_OK) err = live_open(s->root, s, &s->live);
+    if (err != HY_OK) return main_say(p, err, &why, "payments", "");
+    err = main_open_host(p);
+    if (err != HY_OK) return err;
+    err = live_observe(s->live);
+    return err == HY_OK ? err : main_say(p, err, &why, "live feed", "");
+}
+
+// ---- services ----
+
+// Attempts are tasks of this service's scope. An attempt that a stop cuts off is made again after
+// the next start.
+static hy_err main_execute(void *self) {
+    program *p = self;
+    clinic_service *s = &p->service;
+    hy_scope *scope = hy_scope_current();
     hy_why why = { 0 };
-    hy_route routes[API_ROUTES];
+    hy_err err = payments_open(scope, s, p->options.provider);
+    if (err != HY_OK) return main_say(p, err, &why, "payments", "");
+    err = notices_open(scope, s->host, p->notifications, &why);
+    if (err != HY_OK) return main_say(p, err, &why, p->notifications, main_store_hint(err));
+    hy_ready();
+    err = hy_wait_draining();
+    return err == HY_CLOSED ? HY_OK : err;
+}
+
+static hy_err main_serve(void *self) {
+    program *p = self;
+    clinic_service *s = &p->service;
+    hy_task_route routes[API_ROUTES];
     hy_socket_route socket_route;
     api_routes(s, routes);
     live_route(s->live, &socket_route);
-    hy_err err =
-        hy_server_open(s->world,
-                       HY_OPTIONS(hy_server, .host = p->options.host, .port = p->options.port,
-                                  .files = p->options.page, .body_bytes_max = 64 * 1024),
-                       routes, API_ROUTES, &socket_route, 1, &s->server, &why);
-    if (err == HY_OK) return true;
+    p->server_why = (hy_why){ 0 };
+    return hy_server_run(HY_OPTIONS(hy_server, .host = p->options.host, .port = p->options.port,
+                                    .files = p->options.page, .body_bytes_max = 64 * 1024,
+                                    .answered = watch_answered, .answered_self = s->watch),
+                         routes, API_ROUTES, &socket_route, 1, &s->server, &p->server_why);
+}
+
+static hy_err main_start_services(program *p) {
+    hy_scope *root = p->service.root;
+    // Executors belong to their host for good, so there is no second start; and they only end when
+    // they are told to.
+    const hy_service_spec executors = { .size = sizeof executors,
+                                        .name = "executors",
+                                        .fn = main_execute,
+                                        .arg = p,
+                                        .restart = HY_TEMPORARY,
+                                        .stop_max = MAIN_ATTEMPTS_MAX };
+    const hy_service_spec server = { .size = sizeof server,
+                                     .name = "server",
+                                     .fn = main_serve,
+                                     .arg = p,
+                                     .restart = HY_PERMANENT,
+                                     .stop_max = MAIN_REQUESTS_MAX };
+    hy_err err = hy_start(root, &executors, NULL);
+    if (err != HY_OK) return p->status != 0 ? err : main_say(p, err, &p->server_why, "start", "");
+    err = hy_start(root, &server, NULL);
+    if (err == HY_OK) {
+        p->options.port = hy_server_port(p->service.server); // also of a next start
+        return HY_OK;
+    }
     char what[300];
     (void)snprintf(what, sizeof what, "%s port %u", p->options.host, p->options.port);
-    return main_say(err, &why, what,
+    return main_say(p, err, &p->server_why, what,
                     err == HY_BUSY ? "stop the program that listens there, or give another --port"
                                    : "");
 }
 
-static void main_opened(clinic_service *s, hy_err err) {
-    program *p = (program *)s;
-    if (err != HY_OK) {
-        (void)main_say(err, &(hy_why){ 0 }, p->database, "the practices could not be stored");
-        p->status = 1;
-        main_close(p);
-        return;
-    }
-    (void)printf("clinic: open http://%s:%u/\n", p->options.host, hy_server_port(s->server));
-    (void)fflush(stdout);
-}
+// ---- the body of the root ----
 
-static bool main_start(program *p) {
+static hy_err main_open(program *p) {
     clinic_service *s = &p->service;
-    hy_why why = { 0 };
+    bool is_new = false;
+    hy_err err = main_open_parts(p);
+    if (err == HY_OK) err = main_start_services(p);
+    if (err != HY_OK) return err;
     hy_host_start(s->host);
-    hy_err err = opening_begin(s, p->options.demo, main_opened);
-    if (err == HY_OK) {
-        err = hy_signal_open(s->world, SIGINT, main_raised, p, &p->interrupt);
+    err = opening_set_up(s, &is_new);
+    if (err != HY_OK) {
+        return main_say(p, err, &(hy_why){ 0 }, p->database, "the practices could not be stored");
     }
-    if (err == HY_OK) err = hy_signal_open(s->world, SIGTERM, main_raised, p, &p->terminate);
-    return err == HY_OK || main_say(err, &why, "start", "");
+    (void)printf("clinic: open http://%s:%u/\n", p->options.host, p->options.port);
+    (void)fflush(stdout);
+    hy_ready();
+    p->demo = (opening_demo){ s, is_new ? p->options.demo : 0 };
+    err = hy_spawn(s->root, opening_run_demo, &p->demo, HY_OPTIONS(hy_spawn, .name = "demo"), NULL);
+    return err == HY_OK ? err : main_say(p, err, &(hy_why){ 0 }, "demo", "");
 }
 
-static bool main_open(program *p) {
-    hy_err err = hy_world_open(NULL, &p->service.world);
-    if (err != HY_OK) return main_say(err, &(hy_why){ 0 }, "the event loop", "");
-    p->service.mem = hy_world_mem(p->service.world);
-    return main_open_store(p) && main_open_effects(p) && main_open_server(p) && main_start(p);
+static hy_err main_body(void *self) {
+    program *p = self;
+    p->service.root = hy_scope_current();
+    hy_err err = main_open(p);
+    if (err == HY_OK) err = hy_wait_draining();
+    if (!hy_draining()) return err;
+    (void)printf("clinic: stopping; what is under way is finished first\n");
+    (void)fflush(stdout);
+    return HY_OK;
+}
+
+// ---- the process ----
+
+static hy_err main_run(program *p) {
+    clinic_service *s = &p->service;
+    hy_err err = hy_world_open(NULL, &s->world);
+    if (err == HY_OK) {
+        s->mem = hy_world_mem(s->world);
+        err = watch_open(s, p->options.log, &s->watch);
+    }
+    if (err != HY_OK) return main_say(p, err, &(hy_why){ 0 }, "the event loop", "");
+    // SQLite, TLS and libwebsockets work on the fibers' stacks.
+    return hy_root_run(s->world,
+                       HY_OPTIONS(hy_root, .name = "clinic", .signals = true, .notify = true,
+                                  .stop_max = MAIN_STOP_MAX, .stack = HY_STACK_256K,
+                                  .observer = hy_observe_scopes(),
+                                  .observer_self = watch_observe(s->watch)),
+                       main_body, p);
 }
 
 int main(int argc, char **argv) {
@@ -261,11 +286,15 @@ int main(int argc, char **argv) {
         return 0;
     }
     (void)signal(SIGPIPE, SIG_IGN);
-    if (main_open(&p)) {
-        hy_world_run(p.service.world);
-    } else {
+    hy_err err = main_run(&p);
+    p.service.watch = watch_close(p.service.watch);
+    p.service.world = hy_world_close(p.service.world);
+    if (err != HY_OK && p.status == 0) {
+        (void)fprintf(stderr,
+                      "clinic: cut short: %s\nclinic: what was answered is stored; the "
+                      "next start goes on\n",
+                      hy_err_text(err));
         p.status = 1;
     }
-    main_deinit(&p);
     return p.status;
 }

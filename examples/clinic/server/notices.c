@@ -1,4 +1,4 @@
-// notices.c - one line at a time, written by a work thread.
+// notices.c - one line at a time, written by a work thread while the fiber waits.
 
 #include "server/notices.h"
 
@@ -8,51 +8,32 @@
 
 #define NOTICES_LINE_MAX 512u
 
-struct clinic_notices {
+typedef struct notices {
     hy_world *world;
-    hy_host *host;
-    hy_mem *mem;
     hy_file *file;
     uint64_t size;
-    hy_work work;
     bool writing;
-    hy_effect *effect; // NULL: the host stopped waiting
     char line[NOTICES_LINE_MAX];
     size_t len;
-    hy_err err;
-};
+    hy_err err; // of the work thread's write
+} notices;
 
-static void notices_start(void *self, hy_effect *effect);
-static void notices_cancel(void *self, hy_effect *effect);
-static void notices_write(hy_work *work);
-static void notices_written(hy_work *work);
+static hy_err notices_tell(void *self, const hy_effect *effect, void *no_completion);
 
-hy_err notices_open(hy_world *world, hy_host *host, const char *path, clinic_notices **out_notices,
-                    hy_why *why) {
-    hy_mem *mem = hy_world_mem(world);
-    clinic_notices *n = hy_mem_alloc_zero(mem, sizeof *n);
-    if (n == NULL) return hy_why_set(why, HY_NOMEM, path, "no memory");
-    *n = (clinic_notices){ .world = world, .host = host, .mem = mem };
-    n->work = (hy_work){ .run = notices_write, .done = notices_written, .kind = HY_WORK_DISK };
-    hy_err err = hy_file_open(world, path, HY_FILE_WRITE | HY_FILE_CREATE, &n->file, why);
-    if (err == HY_OK) err = hy_file_size(n->file, &n->size);
-    hy_executor executor = { .kind = CLINIC_DO_NOTIFY,
-                             .self = n,
-                             .start = notices_start,
-                             .cancel = notices_cancel,
-                             .parallel_max = 1 };
-    if (err == HY_OK) err = hy_host_executor(host, &executor);
-    if (err != HY_OK) return notices_close(n), err;
-    *out_notices = n;
-    return HY_OK;
+static void notices_close(void *object) {
+    hy_file_close(object);
 }
 
-clinic_notices *notices_close(clinic_notices *n) {
-    if (n == NULL) return NULL;
-    HY_ASSERT(!n->writing);
-    hy_file_close(n->file);
-    hy_mem_free(n->mem, n, sizeof *n);
-    return NULL;
+hy_err notices_open(hy_scope *scope, hy_host *host, const char *path, hy_why *why) {
+    notices *n = hy_scope_alloc(scope, sizeof *n);
+    if (n == NULL) return hy_why_set(why, HY_NOMEM, path, "no memory");
+    *n = (notices){ .world = hy_scope_world(scope) };
+    hy_err err = hy_file_open(n->world, path, HY_FILE_WRITE | HY_FILE_CREATE, &n->file, why);
+    if (err == HY_OK) err = hy_own(scope, n->file, notices_close, 0);
+    if (err == HY_OK) err = hy_file_size(n->file, &n->size);
+    if (err != HY_OK) return err;
+    const hy_executor limits = { .kind = CLINIC_DO_NOTIFY, .self = n, .parallel_max = 1 };
+    return hy_host_executor_in(scope, host, &limits, notices_tell);
 }
 
 static void notices_format_time(hy_ns at, char *out, size_t size, const char *format) {
@@ -62,7 +43,7 @@ static void notices_format_time(hy_ns at, char *out, size_t size, const char *fo
     if (strftime(out, size, format, &parts) == 0) out[0] = 0;
 }
 
-static void notices_format(clinic_notices *n, const clinic_notice *notice) {
+static void notices_format(notices *n, const clinic_notice *notice) {
     char now[32], when[32];
     hy_ns start = ((hy_ns)notice->day * CLINIC_DAY_MINUTES + notice->minute) * HY_SECONDS(60);
     notices_format_time(hy_world_wall(n->world), now, sizeof now, "%Y-%m-%dT%H:%M:%SZ");
@@ -74,40 +55,23 @@ static void notices_format(clinic_notices *n, const clinic_notice *notice) {
     n->len = (size_t)len < sizeof n->line ? (size_t)len : sizeof n->line - 1;
 }
 
-static void notices_start(void *self, hy_effect *effect) {
-    clinic_notices *n = self;
-    if (n->writing) { // one that was given up is still with the disk
-        hy_effect_failed(n->host, effect, "the notification log is slow");
-        return;
-    }
-    notices_format(n, effect->body);
-    n->effect = effect;
-    n->writing = hy_world_work(n->world, &n->work) == HY_OK;
-    if (!n->writing) hy_effect_failed(n->host, effect, "too much work waits");
-}
-
-static void notices_cancel(void *self, hy_effect *effect) {
-    clinic_notices *n = self;
-    if (n->effect == effect) n->effect = NULL;
-}
-
-static void notices_write(hy_work *work) {
-    clinic_notices *n =
-        (clinic_notices *)(void *)((uint8_t *)work - offsetof(clinic_notices, work));
+// On a work thread.
+static void notices_write(void *self) {
+    notices *n = self;
     n->err = hy_file_write(n->file, n->size, (hy_bytes){ (const uint8_t *)n->line, n->len });
 }
 
-static void notices_written(hy_work *work) {
-    clinic_notices *n =
-        (clinic_notices *)(void *)((uint8_t *)work - offsetof(clinic_notices, work));
-    hy_effect *effect = n->effect;
-    n->writing = false;
-    n->effect = NULL;
-    if (n->err == HY_OK) n->size += n->len;
-    if (effect == NULL) return;
-    if (n->err == HY_OK) {
-        hy_effect_done(n->host, effect, NULL);
-    } else {
-        hy_effect_failed(n->host, effect, hy_err_text(n->err));
+static hy_err notices_tell(void *self, const hy_effect *effect, void *no_completion) {
+    (void)no_completion; // nobody waits for it
+    notices *n = self;
+    if (n->writing) { // the attempt before was given up, but is still with the disk
+        return hy_why_set(effect->why, HY_BUSY, "", "the notification log is slow");
     }
+    n->writing = true;
+    notices_format(n, effect->body);
+    hy_err err = hy_offload(HY_WORK_DISK, notices_write, n);
+    n->writing = false;
+    if (err == HY_OK) err = n->err;
+    if (err == HY_OK) n->size += n->len;
+    return err;
 }

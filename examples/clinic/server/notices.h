@@ -1,5 +1,5 @@
 // notices.h - tells patients, by a line in a log.
-// Example: clinic, server. Includes: base machine world host.
+// Example: clinic, server. Includes: base machine world scope host.
 //
 // A notice is an untracked action: it leaves at most once, after the commit, and a crash may lose
 // it. A real clinic would send mail here.
@@ -8,10 +8,8 @@
 
 #include "server/service.h"
 
-// Appends to the file at `path`; before hy_host_start. Errors of hy_file_open.
-hy_err notices_open(hy_world *world, hy_host *host, const char *path, clinic_notices **out_notices,
-                    hy_why *why);
-// After the host was closed. NULL is fine; returns NULL.
-clinic_notices *notices_close(clinic_notices *notices);
+// Appends to the file at `path`, in tasks of `scope`, which closes it; before hy_host_start. Errors
+// of hy_file_open.
+hy_err notices_open(hy_scope *scope, hy_host *host, const char *path, hy_why *why);
 
 #endif

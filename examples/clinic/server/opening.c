@@ -11,57 +11,31 @@
 
 #define OPENING_PARALLEL 16u // demo requests under way at a time
 
-typedef struct opening {
-    hy_call call; // the setup
+hy_err opening_set_up(clinic_service *service, bool *out_is_new) {
+    clinic_setup setup = clinic_demo(hy_world_random(service->world));
+    hy_call call = { .kind = CLINIC_IN_SETUP, .body = &setup };
+    hy_err err = hy_host_ask(service->host, &call);
+    *out_is_new = err == HY_OK;
+    bool is_old = err == HY_REJECT && call.rejection == CLINIC_ALREADY_SET_UP;
+    return is_old ? HY_OK : err;
+}
+
+// ---- visitors ----
+
+typedef struct opening_visits {
     clinic_service *service;
-    clinic_setup setup;
-    uint32_t visits, sent, ended;
-    void (*opened)(clinic_service *service, hy_err err);
-} opening;
+    uint32_t sent;
+    bool over; // the clinic takes no more
+} opening_visits;
 
 typedef struct opening_visit {
-    hy_call call;
-    opening *opening;
     char key[24];
     uint32_t days[5];
     clinic_range range;
     clinic_request_any body;
 } opening_visit;
 
-static void opening_set_up(hy_call *call);
-static void opening_send(opening *o);
-static void opening_visited(hy_call *call);
-
-hy_err opening_begin(clinic_service *service, uint32_t visits,
-                     void (*opened)(struct clinic_service *, hy_err)) {
-    opening *o = hy_mem_alloc_zero(service->mem, sizeof *o);
-    if (o == NULL) return HY_NOMEM;
-    o->service = service;
-    o->visits = visits;
-    o->opened = opened;
-    o->setup = clinic_demo(hy_world_random(service->world));
-    o->call = (hy_call){ .kind = CLINIC_IN_SETUP, .body = &o->setup, .done = opening_set_up };
-    hy_err err = hy_host_submit(service->host, &o->call);
-    if (err != HY_OK) hy_mem_free(service->mem, o, sizeof *o);
-    return err;
-}
-
-static void opening_end(opening *o) {
-    hy_mem_free(o->service->mem, o, sizeof *o);
-}
-
-static void opening_set_up(hy_call *call) {
-    opening *o = (opening *)call;
-    bool is_old = call->err == HY_REJECT && call->rejection == CLINIC_ALREADY_SET_UP;
-    o->opened(o->service, is_old ? HY_OK : call->err);
-    if (call->err != HY_OK || o->visits == 0) {
-        opening_end(o);
-        return;
-    }
-    opening_send(o);
-}
-
-static void opening_fill(opening *o, opening_visit *v) {
+static void opening_fill(opening_visits *o, opening_visit *v) {
     static const char *const names[] = { "Mara Lindqvist", "Jonas Weber",  "Priya Nair",
                                          "Oscar Nilsen",   "Chloe Martin", "Tariq Aziz",
                                          "Hana Sato",      "Leo Rossi" };
@@ -82,30 +56,30 @@ static void opening_fill(opening *o, opening_visit *v) {
                                     .ranges = { &v->range, 1 },
                                     .treatment = CLINIC_CLEANING + (uint32_t)(dice >> 40) % 4 };
     (void)snprintf(v->key, sizeof v->key, "demo-%u", number);
-    v->call = (hy_call){ .kind = CLINIC_IN_REQUEST_ANY,
-                         .body = &v->body,
-                         .key = hy_bytes_of(v->key),
-                         .done = opening_visited };
 }
 
-// Keeps OPENING_PARALLEL requests under way; a refused one (no slot is left) is not repeated.
-static void opening_send(opening *o) {
-    while (o->sent < o->visits && o->sent - o->ended < OPENING_PARALLEL) {
-        opening_visit *v = hy_mem_alloc_zero(o->service->mem, sizeof *v);
-        if (v == NULL) break;
-        v->opening = o;
-        opening_fill(o, v);
-        if (hy_host_submit(o->service->host, &v->call) == HY_OK) continue;
-        hy_mem_free(o->service->mem, v, sizeof *v);
-        o->visits = o->sent = o->sent - 1;
+// A refused one (no slot is left) is not repeated.
+static hy_err opening_visit_once(void *visits) {
+    opening_visits *o = visits;
+    opening_visit visit;
+    opening_fill(o, &visit);
+    hy_call call = { .kind = CLINIC_IN_REQUEST_ANY,
+                     .body = &visit.body,
+                     .key = hy_bytes_of(visit.key) };
+    hy_err err = hy_host_ask(o->service->host, &call);
+    if (err != HY_OK && err != HY_REJECT) o->over = true;
+    return HY_OK;
+}
+
+hy_err opening_run_demo(void *demo) {
+    const opening_demo *d = demo;
+    opening_visits o = { .service = d->service };
+    hy_err err = HY_OK;
+    HY_SCOPE(scope, &err, .name = "demo", .tasks_max = OPENING_PARALLEL) {
+        for (uint32_t i = 0; i < d->visits && !o.over && !hy_draining(); i++) {
+            err = hy_spawn(scope, opening_visit_once, &o, NULL, NULL); // waits while it is full
+            if (err != HY_OK) break;
+        }
     }
-    if (o->ended == o->sent) opening_end(o);
-}
-
-static void opening_visited(hy_call *call) {
-    opening_visit *v = (opening_visit *)call;
-    opening *o = v->opening;
-    hy_mem_free(o->service->mem, v, sizeof *v);
-    o->ended++;
-    opening_send(o);
+    return err == HY_CLOSED ? HY_OK : err; // a stop is no failure
 }

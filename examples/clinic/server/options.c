@@ -7,11 +7,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "server/watch.h"
+
 const char options_help[] =
     "clinic - books dentists' time, takes payments, and survives being killed\n"
     "\n"
     "usage: clinic [--port N] [--host ADDRESS] [--data FOLDER] [--provider URL]\n"
-    "              [--page FOLDER] [--demo COUNT]\n"
+    "              [--page FOLDER] [--demo COUNT] [--log LEVEL]\n"
     "\n"
     "  --port N          listen here; 0 takes a free port (8080)\n"
     "  --host ADDRESS    listen on this address (127.0.0.1)\n"
@@ -19,10 +21,12 @@ const char options_help[] =
     "  --provider URL    where the payment provider is (http://127.0.0.1:8081)\n"
     "  --page FOLDER     serve the page from here (examples/clinic/page of the source)\n"
     "  --demo COUNT      a new clinic begins with so many visits of made-up patients (0)\n"
+    "  --log LEVEL       say on standard error what happens: warn, info or debug (nothing)\n"
     "  --help            show this\n"
     "\n"
-    "Stop it with Ctrl-C, or kill -9 it: it goes on where it was. The provider calls back at\n"
-    "/webhook/payments; /health says how things are.\n";
+    "Stop it with Ctrl-C, twice if it must be at once, or kill -9 it: it goes on where it was.\n"
+    "The provider calls back at /webhook/payments; /health says how things are, and to this\n"
+    "machine only, /metrics how much there was and /debug/scopes what runs.\n";
 
 typedef struct options_flag {
     const char *name;
@@ -97,6 +101,10 @@ static bool options_check(const clinic_options *options, char *message, size_t s
         (void)snprintf(message, size, "--provider needs a URL such as http://127.0.0.1:8081");
         return false;
     }
+    if (options->log != NULL && !watch_is_level(options->log)) {
+        (void)snprintf(message, size, "--log needs a level: warn, info or debug");
+        return false;
+    }
     (void)snprintf(index, sizeof index, "%s/index.html", options->page);
     if (access(index, R_OK) == 0) return true;
     (void)snprintf(message, size, "--page needs a folder with an index.html that can be read");
@@ -113,6 +121,7 @@ bool options_parse(int argc, char **argv, clinic_options *out, char *out_message
         { "--host", &out->host, NULL, 0 },     { "--data", &out->data, NULL, 0 },
         { "--page", &out->page, NULL, 0 },     { "--provider", &out->provider, NULL, 0 },
         { "--port", NULL, &port, UINT16_MAX }, { "--demo", NULL, &out->demo, 10000 },
+        { "--log", &out->log, NULL, 0 },
     };
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {

@@ -6,6 +6,7 @@
 
 typedef struct clinic_options {
     const char *host, *data, *provider, *page;
+    const char *log; // NULL: silence
     uint16_t port;
     uint32_t demo;
     bool help;

@@ -9,14 +9,17 @@
 //              -----------------> do -> done
 //     whatever else comes, or nothing: failed; the host tries again later
 //
-// The machine decides when to give up (its expiry), not this file.
+// An attempt is a fiber, so it reads like that. The machine decides when to give up (its expiry),
+// not this file.
 
 #include "server/payments.h"
 
 #include <stdio.h>
 #include <string.h>
 
+#include "server/live.h"
 #include "server/said.h"
+#include "server/watch.h"
 
 #define PAYMENTS_ATTEMPT_MAX HY_SECONDS(6)
 #define PAYMENTS_FETCH_MAX HY_SECONDS(5)
@@ -26,55 +29,34 @@
 #define PAYMENTS_NOTED_MAX 8u  // attempts of one action that are noted; then every 10th
 
 struct clinic_payments {
-    payments_options is;
-    hy_mem *mem;
+    clinic_service *service;
+    const char *provider;
     uint32_t failures; // since the last answer
     const char *status;
 };
 
-typedef struct payments_attempt {
-    hy_fetch fetch;
-    clinic_payments *payments;
-    hy_effect *effect; // NULL: the host no longer wants to know
-    bool asking;
-    char url[320];
-    char key[sizeof "Idempotency-Key: " + CLINIC_HOLD_TEXT_MAX];
-    char body[128];
-} payments_attempt;
+typedef struct payments_reply {
+    uint32_t status;
+    said_what said;
+} payments_reply;
 
-static void payments_start(void *self, hy_effect *effect);
-static void payments_cancel(void *self, hy_effect *effect);
-static void payments_send(payments_attempt *attempt);
-static void payments_fetched(hy_fetch *fetch);
+static hy_err payments_attempt(void *self, const hy_effect *effect, void *out_completion);
 
-hy_err payments_new(const payments_options *options, clinic_payments **out_payments) {
-    hy_mem *mem = hy_world_mem(options->world);
-    clinic_payments *p = hy_mem_alloc_zero(mem, sizeof *p);
+hy_err payments_open(hy_scope *scope, clinic_service *service, const char *provider) {
+    clinic_payments *p = hy_scope_alloc(scope, sizeof *p);
     if (p == NULL) return HY_NOMEM;
-    p->is = *options;
-    p->mem = mem;
-    p->status = "ok";
-    for (uint32_t kind = CLINIC_DO_HOLD; kind <= CLINIC_DO_RELEASE; kind++) {
-        hy_executor executor = { .kind = kind,
-                                 .self = p,
-                                 .start = payments_start,
-                                 .cancel = payments_cancel,
-                                 .attempt_max_ns = PAYMENTS_ATTEMPT_MAX,
-                                 .backoff_min_ns = PAYMENTS_BACKOFF_MIN,
-                                 .backoff_max_ns = PAYMENTS_BACKOFF_MAX };
-        hy_err err = hy_host_executor(options->host, &executor);
-        if (err != HY_OK) {
-            payments_free(p);
-            return err;
-        }
+    *p = (clinic_payments){ .service = service, .provider = provider, .status = "ok" };
+    service->payments = p;
+    hy_err err = HY_OK;
+    for (uint32_t kind = CLINIC_DO_HOLD; kind <= CLINIC_DO_RELEASE && err == HY_OK; kind++) {
+        const hy_executor limits = { .kind = kind,
+                                     .self = p,
+                                     .attempt_max_ns = PAYMENTS_ATTEMPT_MAX,
+                                     .backoff_min_ns = PAYMENTS_BACKOFF_MIN,
+                                     .backoff_max_ns = PAYMENTS_BACKOFF_MAX };
+        err = hy_host_executor_in(scope, service->host, &limits, payments_attempt);
     }
-    *out_payments = p;
-    return HY_OK;
-}
-
-clinic_payments *payments_free(clinic_payments *p) {
-    if (p != NULL) hy_mem_free(p->mem, p, sizeof *p);
-    return NULL;
+    return err;
 }
 
 const char *payments_status(const clinic_payments *p) {
@@ -86,17 +68,7 @@ const char *payments_status(const clinic_payments *p) {
 static void payments_turn(clinic_payments *p, const char *status) {
     if (p->status == status) return;
     p->status = status;
-    p->is.turned(p->is.self);
-}
-
-static void payments_answered(clinic_payments *p) {
-    p->failures = 0;
-    payments_turn(p, "ok");
-}
-
-static void payments_unanswered(clinic_payments *p) {
-    p->failures++;
-    payments_turn(p, p->failures < PAYMENTS_DOWN_AFTER ? "retrying" : "down");
+    live_turned(p->service->live);
 }
 
 static const char *payments_verb(uint32_t kind) {
@@ -109,154 +81,121 @@ static const char *payments_verb(uint32_t kind) {
 
 static void payments_note(clinic_payments *p, const hy_effect *effect, const char *what) {
     const clinic_payment *payment = effect->body;
+    clinic_service *s = p->service;
     if (effect->attempt > PAYMENTS_NOTED_MAX && effect->attempt % 10 != 0) return;
-    notes_add(p->is.notes, payment->appointment, hy_world_wall(p->is.world), "%s, attempt %u: %s",
+    notes_add(&s->notes, payment->appointment, hy_world_wall(s->world), "%s, attempt %u: %s",
               payments_verb(effect->kind), effect->attempt, what);
-    p->is.noted(p->is.self, payment->appointment);
+    live_touch(s->live, payment->appointment);
 }
 
-// ---- one attempt ----
-
-static void payments_attempt_free(payments_attempt *attempt) {
-    hy_mem_free(attempt->payments->mem, attempt, sizeof *attempt);
+static hy_err payments_failed(clinic_payments *p, const hy_effect *effect, hy_err err,
+                              const char *what) {
+    p->failures++;
+    payments_turn(p, p->failures < PAYMENTS_DOWN_AFTER ? "retrying" : "down");
+    payments_note(p, effect, what);
+    return hy_why_set(effect->why, err, p->provider, what);
 }
 
-static void payments_start(void *self, hy_effect *effect) {
-    clinic_payments *p = self;
-    payments_attempt *attempt = hy_mem_alloc_zero(p->mem, sizeof *attempt);
-    if (attempt == NULL) {
-        hy_effect_failed(p->is.host, effect, "no memory");
-        return;
+// ---- one exchange ----
+
+// HY_OK: the provider has said something, perhaps 404.
+static hy_err payments_exchange(clinic_payments *p, const hy_effect *effect, hy_fetch *fetch,
+                                payments_reply *out_reply) {
+    char key[sizeof "Idempotency-Key: " + CLINIC_HOLD_TEXT_MAX];
+    const clinic_payment *payment = effect->body;
+    (void)snprintf(key, sizeof key, "Idempotency-Key: %.*s", HY_SHOW(payment->hold));
+    fetch->headers[0] = key;
+    fetch->headers[1] = "Content-Type: application/json";
+    fetch->response_bytes_max = 65536;
+    fetch->deadline = hy_world_now(p->service->world) + PAYMENTS_FETCH_MAX;
+    hy_err err = hy_client_ask(p->service->client, fetch);
+    if (err == HY_CANCELLED) return err; // we are being stopped, which says nothing about anybody
+    if (err != HY_OK) {
+        return payments_failed(p, effect, err, "the provider does not answer, trying again");
     }
-    attempt->payments = p;
-    attempt->effect = effect;
-    attempt->asking = effect->kind == CLINIC_DO_HOLD && (effect->restored || effect->attempt > 1);
-    effect->executor_data = attempt;
+    if (fetch->status >= 500 || fetch->status == 429) {
+        return payments_failed(p, effect, HY_IO, "the provider has trouble, trying again");
+    }
+    *out_reply = (payments_reply){ fetch->status, said_read(fetch->response, NULL) };
+    p->failures = 0;
+    payments_turn(p, "ok");
+    return HY_OK;
+}
+
+static hy_err payments_ask(clinic_payments *p, const hy_effect *effect, payments_reply *out_reply) {
+    const clinic_payment *payment = effect->body;
+    char url[320];
+    (void)snprintf(url, sizeof url, "%s/holds/%.*s", p->provider, HY_SHOW(payment->hold));
+    return payments_exchange(p, effect, &(hy_fetch){ .method = "GET", .url = url }, out_reply);
+}
+
+static hy_err payments_do(clinic_payments *p, const hy_effect *effect, payments_reply *out_reply) {
+    const clinic_payment *payment = effect->body;
+    char url[320], body[128] = "", patient[HY_ID_TEXT_LEN + 1];
+    if (effect->kind == CLINIC_DO_HOLD) {
+        hy_id_format(payment->patient, patient);
+        (void)snprintf(url, sizeof url, "%s/holds", p->provider);
+        (void)snprintf(body, sizeof body, "{\"amount_cents\":%u,\"user_id\":\"%s\"}",
+                       payment->amount_cents, patient);
+    } else {
+        (void)snprintf(url, sizeof url, "%s/holds/%.*s/%s", p->provider, HY_SHOW(payment->hold),
+                       effect->kind == CLINIC_DO_CAPTURE ? "capture" : "release");
+    }
+    hy_fetch fetch = { .method = "POST", .url = url, .body = hy_bytes_of(body) };
+    return payments_exchange(p, effect, &fetch, out_reply);
+}
+
+// ---- what it means ----
+
+typedef enum payments_verdict {
+    PAYMENTS_UNCLEAR,
+    PAYMENTS_WORKED,
+    PAYMENTS_DECLINED,
+} payments_verdict;
+
+static payments_verdict payments_judge(uint32_t kind, const payments_reply *reply) {
+    const said_what said = reply->said;
+    switch (kind) {
+    case CLINIC_DO_HOLD:
+        if (said == SAID_HELD || said == SAID_CAPTURED) return PAYMENTS_WORKED;
+        if (said == SAID_DECLINED || said == SAID_RELEASED) return PAYMENTS_DECLINED;
+        return PAYMENTS_UNCLEAR;
+    case CLINIC_DO_CAPTURE:
+        // A provider that says it will not or cannot capture has not taken anything: the machine
+        // releases.
+        if (said == SAID_CAPTURED) return PAYMENTS_WORKED;
+        if (said == SAID_DECLINED || said == SAID_RELEASED) return PAYMENTS_DECLINED;
+        return reply->status == 404 ? PAYMENTS_DECLINED : PAYMENTS_UNCLEAR;
+    default:
+        if (said == SAID_RELEASED || said == SAID_DECLINED) return PAYMENTS_WORKED;
+        return PAYMENTS_UNCLEAR;
+    }
+}
+
+static hy_err payments_settle(clinic_payments *p, const hy_effect *effect, clinic_done *out_done) {
+    const clinic_payment *payment = effect->body;
+    const bool may_exist =
+        effect->kind == CLINIC_DO_HOLD && (effect->restored || effect->attempt > 1);
+    payments_reply reply = { .status = 404 };
+    hy_err err = may_exist ? payments_ask(p, effect, &reply) : HY_OK;
+    if (err == HY_OK && reply.status == 404) err = payments_do(p, effect, &reply);
+    if (err != HY_OK) return err;
+    payments_verdict said = payments_judge(effect->kind, &reply);
+    if (said == PAYMENTS_UNCLEAR) {
+        return payments_failed(p, effect, HY_MALFORMED,
+                               "the provider's answer says nothing yet, trying again");
+    }
+    *out_done = (clinic_done){ payment->appointment, said == PAYMENTS_WORKED };
+    return HY_OK;
+}
+
+static hy_err payments_attempt(void *self, const hy_effect *effect, void *out_completion) {
+    clinic_payments *p = self;
+    clinic_done *done = out_completion;
     if (effect->restored && effect->attempt == 1) {
         payments_note(p, effect, "taken up again after a restart");
     }
-    payments_send(attempt);
-}
-
-static void payments_cancel(void *self, hy_effect *effect) {
-    clinic_payments *p = self;
-    payments_attempt *attempt = effect->executor_data;
-    if (hy_world_now(p->is.world) >= effect->deadline) payments_unanswered(p);
-    attempt->effect = NULL;
-    hy_client_cancel(p->is.client, &attempt->fetch);
-}
-
-static void payments_end_failed(payments_attempt *attempt, const char *reason) {
-    clinic_payments *p = attempt->payments;
-    hy_effect *effect = attempt->effect;
-    payments_attempt_free(attempt);
-    hy_effect_failed(p->is.host, effect, reason);
-}
-
-static void payments_fill(payments_attempt *attempt) {
-    const clinic_payment *payment = attempt->effect->body;
-    const char *provider = attempt->payments->is.provider;
-    const char *verb = attempt->effect->kind == CLINIC_DO_CAPTURE   ? "/capture"
-                       : attempt->effect->kind == CLINIC_DO_RELEASE ? "/release"
-                                                                    : "";
-    char patient[HY_ID_TEXT_LEN + 1];
-    hy_id_format(payment->patient, patient);
-    bool creates = attempt->effect->kind == CLINIC_DO_HOLD && !attempt->asking;
-    if (creates) {
-        (void)snprintf(attempt->url, sizeof attempt->url, "%s/holds", provider);
-        (void)snprintf(attempt->body, sizeof attempt->body,
-                       "{\"amount_cents\":%u,\"user_id\":\"%s\"}", payment->amount_cents, patient);
-    } else {
-        (void)snprintf(attempt->url, sizeof attempt->url, "%s/holds/%.*s%s", provider,
-                       HY_SHOW(payment->hold), verb);
-        attempt->body[0] = 0;
-    }
-    (void)snprintf(attempt->key, sizeof attempt->key, "Idempotency-Key: %.*s",
-                   HY_SHOW(payment->hold));
-}
-
-static void payments_send(payments_attempt *attempt) {
-    clinic_payments *p = attempt->payments;
-    payments_fill(attempt);
-    attempt->fetch = (hy_fetch){ .method = attempt->asking ? "GET" : "POST",
-                                 .url = attempt->url,
-                                 .body = hy_bytes_of(attempt->body),
-                                 .headers = { attempt->key, "Content-Type: application/json" },
-                                 .response_bytes_max = 65536,
-                                 .deadline = hy_world_now(p->is.world) + PAYMENTS_FETCH_MAX,
-                                 .done = payments_fetched };
-    hy_err err = hy_client_fetch(p->is.client, &attempt->fetch);
-    if (err != HY_OK) payments_end_failed(attempt, hy_err_text(err));
-}
-
-// ---- its answer ----
-
-static void payments_complete(payments_attempt *attempt, bool worked) {
-    clinic_payments *p = attempt->payments;
-    hy_effect *effect = attempt->effect;
-    const clinic_payment *payment = effect->body;
-    clinic_done done = { payment->appointment, worked };
-    payments_attempt_free(attempt);
-    hy_effect_done(p->is.host, effect, &done);
-}
-
-static void payments_retry(payments_attempt *attempt, const char *reason) {
-    payments_unanswered(attempt->payments);
-    payments_note(attempt->payments, attempt->effect, reason);
-    payments_end_failed(attempt, reason);
-}
-
-static void payments_judge_hold(payments_attempt *attempt, uint32_t status, said_what said) {
-    if (attempt->asking && status == 404) {
-        attempt->asking = false;
-        payments_send(attempt);
-    } else if (said == SAID_HELD || said == SAID_CAPTURED) {
-        payments_complete(attempt, true);
-    } else if (said == SAID_DECLINED || said == SAID_RELEASED) {
-        payments_complete(attempt, false);
-    } else {
-        payments_retry(attempt, "the provider's answer says nothing yet, trying again");
-    }
-}
-
-// A provider that says it will not or cannot capture has not taken anything: the machine releases.
-static void payments_judge_capture(payments_attempt *attempt, uint32_t status, said_what said) {
-    if (said == SAID_CAPTURED) {
-        payments_complete(attempt, true);
-    } else if (said == SAID_DECLINED || said == SAID_RELEASED || status == 404) {
-        payments_complete(attempt, false);
-    } else {
-        payments_retry(attempt, "the provider's answer says nothing yet, trying again");
-    }
-}
-
-static void payments_judge_release(payments_attempt *attempt, said_what said) {
-    if (said == SAID_RELEASED || said == SAID_DECLINED) {
-        payments_complete(attempt, true);
-    } else {
-        payments_retry(attempt, "the provider's answer says nothing yet, trying again");
-    }
-}
-
-static void payments_fetched(hy_fetch *fetch) {
-    payments_attempt *attempt = (payments_attempt *)fetch; // its first member
-    if (attempt->effect == NULL) {                         // cancelled
-        payments_attempt_free(attempt);
-        return;
-    }
-    if (fetch->err != HY_OK) {
-        payments_retry(attempt, "the provider does not answer, trying again");
-        return;
-    }
-    if (fetch->status >= 500 || fetch->status == 429) {
-        payments_retry(attempt, "the provider has trouble, trying again");
-        return;
-    }
-    said_what said = said_read(fetch->response, NULL);
-    payments_answered(attempt->payments);
-    switch (attempt->effect->kind) {
-    case CLINIC_DO_HOLD: payments_judge_hold(attempt, fetch->status, said); break;
-    case CLINIC_DO_CAPTURE: payments_judge_capture(attempt, fetch->status, said); break;
-    default: payments_judge_release(attempt, said); break;
-    }
+    hy_err err = payments_settle(p, effect, done);
+    watch_attempt(p->service->watch, payments_verb(effect->kind), effect, err, done->worked);
+    return err;
 }
