@@ -144,6 +144,11 @@ void hyi_request_task_lost(hyi_request_task *task) {
     if (task->scope != NULL) hy_scope_cancel(task->scope, HY_CANCELLED);
 }
 
+static void serving_refuse(hyi_request_task *task, hy_err err, const hy_why *why) {
+    if (task->request == NULL) return;
+    hy_request_refuse(task->request, 0, err, NULL, why->code == err ? why : NULL);
+}
+
 static hy_err serving_answer(hyi_request_task *task, hy_why *why) {
     const hy_task_route *route = &task->route->is;
     hy_err err = task->lost ? HY_CANCELLED : hy_check(); // it may be over before it begins
@@ -155,6 +160,7 @@ static hy_err serving_answer(hyi_request_task *task, hy_why *why) {
              .baggage = is_traced ? &baggage : NULL) {
         task->scope = scope;
         err = route->answer(route->self, task->request, why);
+        if (err != HY_OK) serving_refuse(task, err, why); // here, so that it is seen in the trace
         task->scope = NULL;
     }
     return err;
@@ -168,8 +174,8 @@ static hy_err serving_task(void *arg) {
     if (task->request != NULL && err == HY_OK) {
         (void)hy_why_set(&why, HY_MISSING, task->route->is.path, "nobody has answered");
         hy_request_refuse(task->request, 500, HY_MISSING, NULL, &why);
-    } else if (task->request != NULL) {
-        hy_request_refuse(task->request, 0, err, NULL, why.code == err ? &why : NULL);
+    } else {
+        serving_refuse(task, err, &why);
     }
     hy_mem_free(mem, task, sizeof *task);
     return HY_OK; // what a request met is nobody else's failure

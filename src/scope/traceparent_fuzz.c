@@ -1,4 +1,7 @@
 // traceparent_fuzz.c - any bytes: refused, or read and written back to the same header.
+//
+// The header comes from whoever sends a request. What was read must survive being written, or a
+// trace would break at us.
 #include <hypha/scope.h>
 
 #include <string.h>
