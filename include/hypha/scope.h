@@ -398,13 +398,14 @@ HY_API hy_err hy_event_wait(hy_event *event); // fiber; HY_OK at once when set
 HY_API void hy_event_set(hy_event *event);    // wakes all
 HY_API void hy_event_clear(hy_event *event);
 
-// From another thread: `remote` is posted to the world, which then sets the event. The record is
-// busy until the event is set. A world does not know that somebody will post: a program that waits
-// for nothing else ends with HY_DEADLOCK.
+// The same, set from another thread: `remote` is posted to the world, which then sets the event.
+// The record is busy until the event is set. Wait with hy_remote_event_wait: the world then knows
+// that somebody will post, and does not end for want of anything else to do.
 typedef struct hy_remote_event {
     hy_post post;
     hy_event event;
 } hy_remote_event;
+HY_API hy_err hy_remote_event_wait(hy_remote_event *remote); // fiber
 HY_API HY_ANY_THREAD void hy_remote_event_set(hy_world *world, hy_remote_event *remote);
 
 typedef enum hy_overflow {

@@ -88,6 +88,9 @@ struct hy_post {
     struct hy_post *next_; // the world's
 };
 HY_API HY_ANY_THREAD void hy_world_post(hy_world *world, hy_post *post); // never refuses
+// Another thread is going to post: until it is taken back with `false`, the world does not end for
+// want of anything to do. Counted. A simulated world has no other threads, and takes no notice.
+HY_API void hy_world_expect(hy_world *world, bool expected);
 
 // Calls `done` once `due` (hy_world_now) has come: never early, late by what the scheduler of the
 // system and the callbacks before it take (simulated: up to delay_max). Start again from inside

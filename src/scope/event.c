@@ -56,6 +56,14 @@ static void event_posted(hy_post *post) {
     hy_event_set(&HYI_HOLDER(hy_remote_event, post, post)->event);
 }
 
+hy_err hy_remote_event_wait(hy_remote_event *remote) {
+    hy_world *world = hyi_current->root->world;
+    hy_world_expect(world, true);
+    hy_err err = hy_event_wait(&remote->event);
+    hy_world_expect(world, false);
+    return err;
+}
+
 void hy_remote_event_set(hy_world *world, hy_remote_event *remote) {
     remote->post.done = event_posted;
     hy_world_post(world, &remote->post);

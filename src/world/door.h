@@ -79,6 +79,7 @@ typedef struct hyi_door {
                           hy_signal **out_signal);
     void (*signal_close)(hy_signal *signal);
     hy_err (*notify)(hy_world *world, const char *text);
+    void (*expect)(hy_world *world, bool expected); // NULL: takes no notice
 } hyi_door;
 
 // Each maker's own struct begins with one of these.

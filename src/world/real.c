@@ -52,6 +52,7 @@ static const hyi_door real_door = {
     .signal_open = hyi_real_signal_open,
     .signal_close = hyi_real_signal_close,
     .notify = hyi_real_notify,
+    .expect = hyi_real_expect,
 };
 
 bool hyi_real_may_call(const hyi_real *real) {

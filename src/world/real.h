@@ -45,6 +45,7 @@ typedef struct hyi_real {
     hyi_timers timers;
     hyi_real_alarm alarm;
     bool may_sleep; // in run, not in turn
+    uint32_t expected; // hy_world_expect, and work that is out: `wake` then keeps the loop alive
     bool closing;
     uint32_t handles; // open streams, listeners, connects, watches, signals
     uv_loop_t loop;
@@ -91,6 +92,7 @@ bool hyi_real_turn(hy_world *world);
 void hyi_real_stop(hy_world *world);
 void hyi_real_finish(hyi_real *real); // waits for work and runs all posts
 void hyi_real_post(hy_world *world, hy_post *post);
+void hyi_real_expect(hy_world *world, bool expected);
 void hyi_real_wake(hyi_real *real); // any thread, after it has stored what it brings
 bool hyi_real_stopping(const hyi_real *real);
 // Between two calls: true when the loop is to be stopped or the share is used up.

@@ -17,7 +17,8 @@
 // awake costs nobody a system call.
 //
 // Alive. hy_world_run ends when nothing can happen any more. Streams, listeners, watches, signals
-// and timers keep the loop alive by themselves; `wake` counts only while work is out.
+// and timers keep the loop alive by themselves; `wake` counts only while something is expected:
+// work that is out, or a post that another thread promised.
 #include "world/real.h"
 
 #define LOOP_SHARE HY_US(50)
@@ -85,6 +86,17 @@ void hyi_real_wake(hyi_real *real) {
     // Seq_cst: pairs with loop_falls_asleep, which stores `sleeping` and then looks.
     if (!atomic_load(&real->sleeping)) return;
     if (atomic_exchange(&real->sleeping, false)) uv_async_send(&real->wake);
+}
+
+void hyi_real_expect(hy_world *world, bool expected) {
+    hyi_real *real = hyi_real_of(world);
+    HY_ASSERT_SLOW(hyi_real_may_call(real));
+    if (expected) {
+        if (real->expected++ == 0) uv_ref((uv_handle_t *)&real->wake);
+        return;
+    }
+    HY_ASSERT(real->expected > 0);
+    if (--real->expected == 0) uv_unref((uv_handle_t *)&real->wake);
 }
 
 // ---- slices -------------------------------------------------------------------------------------

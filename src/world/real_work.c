@@ -112,15 +112,16 @@ hy_err hyi_real_work(hy_world *world, hy_work *work) {
     pthread_mutex_unlock(&pool->lock);
     if (err) return err;
     if (wake) pthread_cond_signal(&pool->filled);
-    // While work is out something can still happen: the wake-up handle then keeps the loop alive.
-    if (pool->in_flight++ == 0) uv_ref((uv_handle_t *)&real->wake);
+    pool->in_flight++;
+    hyi_real_expect(world, true); // while work is out something can still happen
     return HY_OK;
 }
 
 static void pool_came_back(hyi_real *real, hy_work *work) {
     HY_ASSERT(real->pool.in_flight > 0);
     hyi_works_set_state(&real->pool.works, work, HYI_WORK_OUT);
-    if (--real->pool.in_flight == 0) uv_unref((uv_handle_t *)&real->wake);
+    real->pool.in_flight--;
+    hyi_real_expect(&real->base, false);
 }
 
 hy_err hyi_real_unwork(hy_world *world, hy_work *work) {

@@ -61,6 +61,10 @@ void hy_world_post(hy_world *world, hy_post *post) {
     world->door->post(world, post);
 }
 
+void hy_world_expect(hy_world *world, bool expected) {
+    if (world->door->expect) world->door->expect(world, expected);
+}
+
 hy_err hy_timer_at(hy_world *world, hy_timer *timer, hy_ns due) {
     HY_ASSERT(timer->done != NULL);
     return world->door->timer_at(world, timer, due);
