@@ -5,8 +5,6 @@
 // Each is met as a user meets it: a real process, real files, HTTP over a real socket. After each
 // the clinic goes on, or starts again, with everything that it had confirmed and nothing twice.
 
-#include <arpa/inet.h>
-#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -25,7 +23,6 @@
 #include "site_suite.h"
 
 #define PATIENT "7b1c2f9e-52c1-4d59-9d0b-6f0f5a9b1c11"
-#define PATIENCE_MS 30000
 
 // The next Monday but one: Dr. Brandt works from nine.
 static uint32_t refusal_monday(void) {
@@ -158,32 +155,16 @@ static hy_err bytes_that_mean_nothing_change_nothing(hy_mem *mem) {
 
 // ---- completions ----
 
-static int refusal_listen(uint16_t *out_port) {
-    struct sockaddr_in address = { .sin_family = AF_INET,
-                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-    socklen_t len = sizeof address;
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    CHECK(fd >= 0 && bind(fd, (const struct sockaddr *)&address, len) == 0);
-    CHECK(listen(fd, 8) == 0 && getsockname(fd, (struct sockaddr *)&address, &len) == 0);
-    *out_port = ntohs(address.sin_port);
-    return fd;
-}
-
-static void refusal_await(int fd) {
-    struct pollfd ready = { .fd = fd, .events = POLLIN };
-    CHECK(poll(&ready, 1, PATIENCE_MS) == 1);
-}
-
 // Takes the clinic's request for a hold, and never answers it.
 static int refusal_take_hold(int listener, char out_key[64]) {
     char head[4096];
     size_t len = 0;
     const char *key = NULL, *end = NULL;
-    refusal_await(listener);
+    site_await(listener);
     int fd = accept(listener, NULL, NULL);
     CHECK(fd >= 0);
     while (end == NULL) {
-        refusal_await(fd);
+        site_await(fd);
         ssize_t more = read(fd, head + len, sizeof head - 1 - len);
         CHECK(more > 0);
         len += (size_t)more;
@@ -222,7 +203,7 @@ static hy_err completions_of_unknown_actions_change_nothing(hy_mem *mem) {
     site_answer answer;
     char provider[64], key[64];
     uint16_t port = 0;
-    int listener = refusal_listen(&port);
+    int listener = site_listen(&port);
     (void)snprintf(provider, sizeof provider, "http://127.0.0.1:%u", port);
     site_init(&s);
     CHECK(site_open(&s, &(site_start){ .provider = provider }));
@@ -249,16 +230,6 @@ static hy_err completions_of_unknown_actions_change_nothing(hy_mem *mem) {
 
 // ---- slow clients ----
 
-static int refusal_connect(const site *s, const char *text) {
-    const struct sockaddr_in address = { .sin_family = AF_INET,
-                                         .sin_port = htons(s->port),
-                                         .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    CHECK(fd >= 0 && connect(fd, (const struct sockaddr *)&address, sizeof address) == 0);
-    CHECK(send(fd, text, strlen(text), MSG_NOSIGNAL) == (ssize_t)strlen(text));
-    return fd;
-}
-
 static hy_err slow_clients_are_told_and_hold_up_nobody(hy_mem *mem) {
     (void)mem;
     HY_CLEANUP(site_deinit) site s = { 0 };
@@ -268,15 +239,15 @@ static hy_err slow_clients_are_told_and_hold_up_nobody(hy_mem *mem) {
     site_init(&s);
     refusal_open(&s, NULL);
     for (size_t i = 0; i < sizeof slow / sizeof slow[0]; i++) {
-        slow[i] = refusal_connect(&s, i % 2 == 0 ? "POST /api/cancel HTT"
-                                                 : "POST /api/cancel HTTP/1.1\r\nHost: x\r\n"
-                                                   "Content-Length: 100\r\n\r\n{");
+        slow[i] = site_connect(&s, i % 2 == 0 ? "POST /api/cancel HTT"
+                                              : "POST /api/cancel HTTP/1.1\r\nHost: x\r\n"
+                                                "Content-Length: 100\r\n\r\n{");
     }
     CHECK_EQ(refusal_book(&s, "second", 2, &answer), 200);
     for (size_t i = 0; i < sizeof slow / sizeof slow[0]; i++) {
         size_t len = 0;
         for (ssize_t more = 1; more > 0 && len < sizeof text - 1; len += (size_t)more) {
-            refusal_await(slow[i]); // ten seconds, once
+            site_await(slow[i]); // ten seconds, once
             more = read(slow[i], text + len, sizeof text - 1 - len);
             CHECK(more >= 0);
         }
@@ -295,12 +266,12 @@ static hy_err window_of_no_practice_is_told(hy_mem *mem) {
     size_t len = 0;
     site_init(&s);
     CHECK(site_open(&s, NULL));
-    int fd = refusal_connect(&s, "GET /api/live?practice=one HTTP/1.1\r\nHost: x\r\n"
-                                 "Connection: Upgrade\r\nUpgrade: websocket\r\n"
-                                 "Sec-WebSocket-Version: 13\r\n"
-                                 "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n");
+    int fd = site_connect(&s, "GET /api/live?practice=one HTTP/1.1\r\nHost: x\r\n"
+                              "Connection: Upgrade\r\nUpgrade: websocket\r\n"
+                              "Sec-WebSocket-Version: 13\r\n"
+                              "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n");
     while (memmem(text, len, "practice as a number", 20) == NULL) {
-        refusal_await(fd);
+        site_await(fd);
         ssize_t more = read(fd, text + len, sizeof text - len);
         CHECK(more > 0);
         len += (size_t)more;
@@ -337,7 +308,7 @@ static void refusal_shell_begin(const site *s, refusal_shell *shell) {
     shell->out = out[0];
     static const char begin[] = "begin immediate; select 'held';\n";
     CHECK(write(shell->in, begin, sizeof begin - 1) == (ssize_t)sizeof begin - 1);
-    refusal_await(shell->out);
+    site_await(shell->out);
     CHECK(read(shell->out, word, sizeof word - 1) == 5 && memcmp(word, "held", 4) == 0);
 }
 

@@ -76,13 +76,15 @@ static void site_child(const site *s, const site_start *start, int out) {
     }
     // Nobody listens on port 1.
     const char *provider = start->provider == NULL ? "http://127.0.0.1:1" : start->provider;
+    (void)unsetenv("NOTIFY_SOCKET");
+    if (start->notify != NULL) (void)setenv("NOTIFY_SOCKET", start->notify, 1);
     (void)execl(program, program, "--port", port, "--data",
                 start->data == NULL ? data : start->data, "--provider", provider, "--page",
-                s->folder, (char *)NULL);
+                s->folder, start->log == NULL ? (char *)NULL : "--log", start->log, (char *)NULL);
     _exit(126);
 }
 
-static void site_wait(site *s) {
+void site_wait(site *s) {
     int status = 0;
     CHECK(waitpid(s->pid, &status, 0) == s->pid);
     s->exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
@@ -97,7 +99,7 @@ static void site_wait(site *s) {
 }
 
 // Reads what it says until it serves. False: its outputs are closed.
-static bool site_listen(site *s) {
+static bool site_hear(site *s) {
     while (s->said_len + 1 < sizeof s->said) {
         struct pollfd ready = { .fd = s->out, .events = POLLIN };
         CHECK(poll(&ready, 1, SITE_PATIENCE_MS) == 1);
@@ -124,7 +126,7 @@ bool site_open(site *s, const site_start *start) {
     if (s->pid == 0) site_child(s, start == NULL ? &usual : start, ends[1]);
     (void)close(ends[1]);
     s->out = ends[0];
-    if (site_listen(s)) return true;
+    if (site_hear(s)) return true;
     site_wait(s);
     return false;
 }
@@ -188,6 +190,32 @@ void site_ask(const site *s, const char *method, const char *path, const char *h
     CHECK(end != NULL);
     out->status = atoi(answer + strlen("HTTP/1.1 "));
     (void)snprintf(out->body, sizeof out->body, "%s", end + 4);
+}
+
+int site_connect(const site *s, const char *text) {
+    const struct sockaddr_in address = { .sin_family = AF_INET,
+                                         .sin_port = htons(s->port),
+                                         .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    CHECK(fd >= 0 && connect(fd, (const struct sockaddr *)&address, sizeof address) == 0);
+    CHECK(send(fd, text, strlen(text), MSG_NOSIGNAL) == (ssize_t)strlen(text));
+    return fd;
+}
+
+int site_listen(uint16_t *out_port) {
+    struct sockaddr_in address = { .sin_family = AF_INET,
+                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    socklen_t len = sizeof address;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    CHECK(fd >= 0 && bind(fd, (const struct sockaddr *)&address, len) == 0);
+    CHECK(listen(fd, 8) == 0 && getsockname(fd, (struct sockaddr *)&address, &len) == 0);
+    *out_port = ntohs(address.sin_port);
+    return fd;
+}
+
+void site_await(int fd) {
+    struct pollfd ready = { .fd = fd, .events = POLLIN };
+    CHECK(poll(&ready, 1, SITE_PATIENCE_MS) == 1);
 }
 
 // ---- files ----

@@ -26,6 +26,8 @@ typedef struct site_start {
     uint16_t port;        // 0: a free one
     bool powerless;       // without the rights of root, if the test has them
     long file_size_max;   // bytes; 0: no limit
+    const char *notify;   // NOTIFY_SOCKET: where a service manager listens; NULL: there is none
+    const char *log;      // --log; NULL: silence
 } site_start;
 
 void site_init(site *s);
@@ -35,6 +37,7 @@ void site_deinit(site *s); // kills it
 bool site_open(site *s, const site_start *start);
 void site_kill(site *s); // kill -9
 void site_stop(site *s); // SIGTERM, and waits
+void site_wait(site *s); // until it has ended
 bool site_said(const site *s, const char *text);
 
 typedef struct site_answer {
@@ -45,6 +48,12 @@ typedef struct site_answer {
 // One exchange over a connection of its own. `headers` are lines that end in \r\n.
 void site_ask(const site *s, const char *method, const char *path, const char *headers,
               hy_bytes body, site_answer *out);
+
+// A connection that has sent `text`; the caller closes it.
+int site_connect(const site *s, const char *text);
+// A port on which somebody listens who may never answer.
+int site_listen(uint16_t *out_port);
+void site_await(int fd); // until it can be read, or its other end is closed
 
 // A file's content, with a NUL behind; free() it.
 char *site_read_file(const char *path, size_t *out_len);
