@@ -188,10 +188,13 @@ HY_API hy_err hy_hedge(const hy_hedge_options *options, hy_err (*fn)(void *arg, 
 
 // Of those who ask for one key at the same time, one works and all get its answer.
 typedef struct hy_flight hy_flight;
+// At most `keys_max` keys under way at a time; 0: 1,024.
 HY_API HY_CHECKED hy_err hy_flight_open(hy_scope *scope, uint32_t keys_max, hy_flight **out_flight);
 // Fiber. The work runs in the flight's scope, with its context, so it goes on when the one who
-// began it is cancelled, as long as somebody waits. Everybody gets *out_shared held once, or the
-// work's error. Keys: 1 to 256 bytes. HY_LIMIT: too many keys under way.
+// began it is cancelled, as long as somebody waits; while that scope is being stopped, one of those
+// who ask works himself. Everybody gets *out_shared held once, or the work's error. Keys: 1 to
+// 65,536 bytes (HY_RANGE, HY_TOO_LARGE). HY_LIMIT: too many keys under way. HY_DEADLOCK: it is the
+// work that asks for its own key. HY_CLOSED, or why the flight's scope was cancelled: no new work.
 typedef hy_err (*hy_load)(void *self, hy_bytes key, hy_shared **out_shared);
 HY_API HY_CHECKED hy_err hy_flight_do(hy_flight *flight, hy_bytes key, hy_load work, void *self,
                                       hy_shared **out_shared);
@@ -203,7 +206,8 @@ HY_API HY_CHECKED hy_err hy_flight_do(hy_flight *flight, hy_bytes key, hy_load w
 typedef struct hy_cache hy_cache;
 
 // Level 2, behind level 1: another process or machine (Redis). Fibers call it; it may wait.
-// Errors of `get` other than HY_NOT_FOUND count as a miss and are counted.
+// Errors of `get` other than HY_NOT_FOUND count as a miss and are counted. Each may be NULL. `get`
+// says how long the value is still good (HY_NEVER: for ever; 0: it is given, and not kept here).
 typedef struct hy_cache_level2 {
     hy_err (*get)(void *self, hy_bytes key, hy_shared **out_shared, hy_ns *out_time_left);
     hy_err (*put)(void *self, hy_bytes key, const hy_shared *value, hy_ns time_to_live);
@@ -217,7 +221,8 @@ typedef struct hy_cache_options {
     uint32_t entries_max; // 0: 1,024
     size_t bytes_max;     // of keys and values; 0: no limit but entries_max
     hy_ns time_to_live;   // of loaded values; 0: HY_NEVER
-    // By value, key and context (it runs with the loader's context); 0: time_to_live.
+    // By value, key and context (it runs with the loader's context); 0: time_to_live; below 0: the
+    // value is given, and not kept here.
     hy_ns (*ttl)(void *self, hy_bytes key, const hy_shared *value);
     hy_ns stale;    // after its time a value is still given for so long while it is loaded anew
     hy_ns negative; // how long HY_NOT_FOUND of the loader is remembered; 0: not at all
@@ -225,23 +230,28 @@ typedef struct hy_cache_options {
     void *self;
     const hy_cache_level2 *level2; // copied; NULL: none
     uint32_t loads_max;            // under way at a time; 0: 64; others wait
+    // Told of values that leave by themselves, for want of room or when their time is over; they
+    // have gone already. May call the cache, but not wait or put.
     void (*evicted)(void *self, hy_bytes key, const hy_shared *value);
 } hy_cache_options;
 HY_API HY_CHECKED hy_err hy_cache_open(hy_scope *scope, const hy_cache_options *options,
                                        hy_cache **out_cache);
-// Fiber. The value, held once by the caller (hy_shared_drop). Keys: 1 to 65,536 bytes.
-// HY_NOT_FOUND: no loader, or it said so (now or, within `negative`, before); or its error, which
-// is not remembered.
+// Fiber. The value, held once by the caller (hy_shared_drop). Keys here and below: 1 to 65,536
+// bytes (HY_RANGE, HY_TOO_LARGE). HY_NOT_FOUND: no loader, or it said so (now or, within `negative`,
+// before); or its error, which is not remembered; or what hy_flight_do says.
 HY_API HY_CHECKED hy_err hy_cache_get(hy_cache *cache, hy_bytes key, hy_shared **out_shared);
 // What is there and fresh, without loading or waiting, borrowed until the next call that may change
 // the cache. NULL: nothing.
 HY_API const hy_shared *hy_cache_peek(hy_cache *cache, hy_bytes key);
-// Takes one hold of `value`. `time_to_live` 0: the cache's. HY_TOO_LARGE: over bytes_max alone.
+// Takes one hold of `value`, also on an error; then the key has no value, not the old one. A load
+// under way is not kept. `time_to_live` 0: the cache's. HY_TOO_LARGE: over bytes_max alone.
+// HY_NOMEM. Level 2 is not told.
 HY_API HY_CHECKED hy_err hy_cache_put(hy_cache *cache, hy_bytes key, hy_shared *value,
                                       hy_ns time_to_live);
-// Forgets; a load under way is not kept either. Fiber when there is a level 2.
+// Forgets; a load under way is not kept either, and who asks from now on gets a new one. Fiber when
+// there is a level 2, whose error it gives.
 HY_API hy_err hy_cache_drop(hy_cache *cache, hy_bytes key);
-HY_API void hy_cache_clear(hy_cache *cache); // level 1 only
+HY_API void hy_cache_clear(hy_cache *cache); // drops all; level 1 only
 // Fiber. Loads `keys`, at most `limit` at a time (0: the loads_max); errors are counted, not fatal.
 HY_API HY_CHECKED hy_err hy_cache_warm(hy_cache *cache, const hy_bytes *keys, size_t count,
                                        uint32_t limit, size_t *out_failed);

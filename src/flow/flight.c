@@ -4,16 +4,17 @@
 // context, and goes on when the first is cancelled but others wait. When nobody waits any more it
 // is cancelled, and forgotten at once: who asks for the key next begins anew instead of sharing an
 // end that was meant for others.
+//
+// A run has a leader until its task is there: the one who began it, which may have to wait for room
+// in the scope. A leader that is cancelled hands the run over to the first of those who wait, so a
+// cancellation is nobody else's. While the scope drains it takes no tasks, but its requests are
+// still to be answered: then the leader works itself, in its own context.
+#include "flow/flight.h"
+
 #include "flow/keyed.h"
-
-#include "base/cleanup.h"
-#include "scope/wait.h"
-
-#include <hypha/flow.h>
+#include "scope/inside.h"
 
 #include <string.h>
-
-#define FLIGHT_KEY_MAX 65536u
 
 struct hy_flight {
     hy_scope *scope;
@@ -26,6 +27,7 @@ typedef struct flight_run {
     hyi_keyed keyed;
     hy_flight *flight;
     bool listed;      // in the index
+    bool led;         // somebody who is not in `waiting` starts it, or does the work
     hyi_list waiting; // flight_place
     hy_scope *scope;  // of the work, while it is at work
     hy_load work;
@@ -38,6 +40,7 @@ typedef struct flight_place {
     hyi_link link;
     flight_run *run;
     hy_shared *shared;
+    bool leads; // it is the leader now
 } flight_place;
 
 // ---- one run ----
@@ -58,12 +61,16 @@ static void flight_unlist(flight_run *run) {
     run->listed = false;
 }
 
+static flight_place *flight_first(const flight_run *run) {
+    hyi_link *link = hyi_list_first(&run->waiting);
+    return link ? HYI_HOLDER(flight_place, link, link) : NULL;
+}
+
 // Everybody who waits gets a hold of its own.
 static void flight_land(flight_run *run, hy_err err, hy_shared *shared) {
     flight_unlist(run);
-    for (hyi_link *link; (link = hyi_list_first(&run->waiting)) != NULL;) {
-        flight_place *place = HYI_HOLDER(flight_place, link, link);
-        hyi_list_remove(link);
+    for (flight_place *place; (place = flight_first(run)) != NULL;) {
+        hyi_list_remove(&place->link);
         place->shared = err == HY_OK ? hy_shared_keep(shared) : NULL;
         hyi_wake(place->wait.task, err);
     }
@@ -71,32 +78,43 @@ static void flight_land(flight_run *run, hy_err err, hy_shared *shared) {
     hy_mem_free(run->flight->mem, run, sizeof *run + run->keyed.key.len);
 }
 
-static hy_err flight_fly(void *arg) {
-    flight_run *run = arg;
+static hy_err flight_work(flight_run *run, hy_shared **out_shared) {
     hy_err err = HY_OK;
     hy_shared *shared = NULL;
     HY_SCOPE(scope, &err, .name = "flight") {
         run->scope = scope;
-        if (hyi_list_is_empty(&run->waiting)) hy_scope_cancel(scope, HY_CANCELLED);
+        bool wanted = run->led || flight_first(run);
+        if (!wanted) hy_scope_cancel(scope, HY_CANCELLED);
         err = run->work(run->self, run->keyed.key, &shared);
         HY_ASSERT(HY_IMPLIES(err == HY_OK, shared != NULL));
         if (err != HY_OK) break;
     }
-    if (err != HY_OK && shared) { // what the work started has failed after it
-        hy_shared_drop(shared);
-        shared = NULL;
+    run->scope = NULL;
+    if (err == HY_OK) {
+        *out_shared = shared;
+    } else {
+        hy_shared_drop(shared); // what the work started has failed after it
     }
+    return err;
+}
+
+static hy_err flight_task(void *arg) {
+    flight_run *run = arg;
+    hy_shared *shared = NULL;
+    hy_err err = flight_work(run, &shared);
     flight_land(run, err, shared);
     return HY_OK;
 }
 
-// ---- waiting for it ----
+// ---- leading it ----
+
+static hy_err flight_lead(flight_run *run, hy_shared **out_shared);
 
 static void flight_unhook(hyi_wait *wait) {
     flight_place *place = HYI_HOLDER(flight_place, wait, wait);
     flight_run *run = place->run;
     hyi_list_remove(&place->link);
-    if (!hyi_list_is_empty(&run->waiting) || !run->listed) return;
+    if (run->led || flight_first(run)) return;
     flight_unlist(run);
     if (run->scope) hy_scope_cancel(run->scope, HY_CANCELLED);
 }
@@ -107,28 +125,101 @@ static hy_err flight_join(flight_run *run, hy_shared **out_shared) {
     };
     hyi_list_append(&run->waiting, &place.link);
     hy_err err = hyi_park(&place.wait);
+    if (err == HY_OK && place.leads) return flight_lead(run, out_shared);
     if (err == HY_OK) *out_shared = place.shared;
     return err;
 }
 
+// The leader has been told to go. False: nobody else is there.
+static bool flight_hand_over(flight_run *run) {
+    flight_place *place = flight_first(run);
+    if (!place) return false;
+    hyi_scope_live(run->flight->scope); // until the new one leads, nobody else keeps it
+    hyi_list_remove(&place->link);
+    place->leads = true;
+    hyi_wake(place->wait.task, HY_OK);
+    return true;
+}
+
+// The work of a scope that drains: in this fiber, and the scope waits for it.
+static hy_err flight_work_here(flight_run *run, hy_shared **out_shared) {
+    hy_scope *scope = run->flight->scope;
+    hyi_scope_live(scope);
+    hy_shared *shared = NULL;
+    hy_err err = flight_work(run, &shared);
+    bool handed_over = err != HY_OK && hy_check() != HY_OK && flight_hand_over(run);
+    if (err == HY_OK) *out_shared = hy_shared_keep(shared);
+    if (!handed_over) flight_land(run, err, shared);
+    hyi_scope_unlive(scope);
+    return err;
+}
+
+static bool flight_drains(const hy_scope *scope) {
+    return (scope->flags & (HYI_SCOPE_DRAINING | HYI_SCOPE_CANCELLED | HYI_SCOPE_ENDING)) ==
+           HYI_SCOPE_DRAINING;
+}
+
+static hy_err flight_begin(flight_run *run, hy_shared **out_shared) {
+    hy_scope *scope = run->flight->scope;
+    run->led = true;
+    hy_err err = hy_spawn(scope, flight_task, run, HY_OPTIONS(hy_spawn, .name = "flight"), NULL);
+    if (err == HY_CLOSED && hy_check() == HY_OK && flight_drains(scope)) {
+        return flight_work_here(run, out_shared);
+    }
+    if (err == HY_OK) {
+        run->led = false;
+        return flight_join(run, out_shared);
+    }
+    bool handed_over = hy_check() != HY_OK && flight_hand_over(run);
+    if (!handed_over) flight_land(run, err, NULL);
+    return err;
+}
+
+// After a hand-over, which keeps the scope; the beginning knows whether it must be kept longer.
+static hy_err flight_lead(flight_run *run, hy_shared **out_shared) {
+    hy_scope *scope = run->flight->scope;
+    hy_err err = flight_begin(run, out_shared);
+    hyi_scope_unlive(scope);
+    return err;
+}
+
+// ---- asking ----
+
+// Does the one who asks do the work, or something for it? Then it would wait for itself.
+static bool flight_is_in(const flight_run *run) {
+    return run->scope && hyi_task_is_in(hyi_current, run->scope);
+}
+
 hy_err hy_flight_do(hy_flight *flight, hy_bytes key, hy_load work, void *self,
                     hy_shared **out_shared) {
-    HY_ASSERT(key.len > 0);
-    if (key.len > FLIGHT_KEY_MAX) return HY_TOO_LARGE;
+    if (key.len == 0) return HY_RANGE;
+    if (key.len > HYI_FLIGHT_KEY_MAX) return HY_TOO_LARGE;
     hy_err err = hy_check();
     if (err != HY_OK) return err;
     uint64_t hash = hyi_index_hash(&flight->runs, key);
     hyi_keyed *found = hyi_index_find(&flight->runs, key, hash);
-    if (found) return flight_join(HYI_HOLDER(flight_run, keyed, found), out_shared);
+    if (found) {
+        flight_run *run = HYI_HOLDER(flight_run, keyed, found);
+        return flight_is_in(run) ? HY_DEADLOCK : flight_join(run, out_shared);
+    }
     if (flight->runs.count >= flight->keys_max) return HY_LIMIT;
     flight_run *run = flight_new(flight, key, hash);
     if (!run) return HY_NOMEM;
     run->work = work;
     run->self = self;
-    err = hy_spawn(flight->scope, flight_fly, run, HY_OPTIONS(hy_spawn, .name = "flight"), NULL);
-    if (err == HY_OK) return flight_join(run, out_shared);
-    flight_land(run, err, NULL);
-    return err;
+    return flight_begin(run, out_shared);
+}
+
+void hyi_flight_forget(hy_flight *flight, hy_bytes key) {
+    if (flight->runs.count == 0) return;
+    hyi_keyed *found = hyi_index_find(&flight->runs, key, hyi_index_hash(&flight->runs, key));
+    if (found) flight_unlist(HYI_HOLDER(flight_run, keyed, found));
+}
+
+void hyi_flight_forget_all(hy_flight *flight) {
+    for (uint32_t i = 0; flight->runs.count > 0 && i < flight->runs.bucket_count; i++)
+        while (flight->runs.buckets[i])
+            flight_unlist(HYI_HOLDER(flight_run, keyed, flight->runs.buckets[i]));
 }
 
 // ---- opening ----
