@@ -8,16 +8,19 @@
 // An entry is one allocation with its key; its value is a shared box, so a value that somebody
 // reads outlives its entry. Entries that cannot expire are found without asking the clock.
 //
-// A drop during a load must win over what the load brings, which may be older than the reason for
-// the drop. So loads under way stand in a list, and dropping marks those of the key: their value is
-// given to those who wait, and not kept.
+// A drop or a put during a load must win over what the load brings, which may be older than the
+// reason for it. So loads under way stand in a list, and those of the key are marked: their value
+// is given to those who wait, and not kept. Who asks after that begins a load of its own.
+//
+// Callbacks (`evicted`, the drop of a box) may call the cache. So an entry is out of everything
+// before anybody is told of it, and what makes room for a new entry goes when that one is in.
 #include "flow/cache.h"
 
-#include "base/cleanup.h"
+#include "flow/flight.h"
 
 #include <string.h>
 
-#define CACHE_KEY_MAX 65536u
+#define CACHE_KEY_MAX HYI_FLIGHT_KEY_MAX
 
 // ---- entries ----
 
@@ -29,19 +32,26 @@ static size_t cache_entry_weight(const hyi_cache_entry *entry) {
     return entry->keyed.key.len + (entry->shared ? entry->shared->bytes : 0);
 }
 
-static void cache_remove(hy_cache *cache, hyi_cache_entry *entry) {
+// Out of everything, and the caller's to give back.
+static void cache_take_out(hy_cache *cache, hyi_cache_entry *entry) {
     hyi_index_remove(&cache->index, &entry->keyed);
     hyi_sieve_remove(&cache->sieve, &entry->sieve);
     cache->bytes -= cache_entry_weight(entry);
-    hy_shared_drop(entry->shared);
-    hy_mem_free(cache->mem, entry, cache_entry_size(entry));
 }
 
-static void cache_evict(hy_cache *cache, hyi_cache_entry *entry) {
-    if (cache->options.evicted && entry->shared) {
+static void cache_give_back(hy_cache *cache, hyi_cache_entry *entry, bool told) {
+    if (told && entry->shared && cache->options.evicted) {
         cache->options.evicted(cache->options.self, entry->keyed.key, entry->shared);
     }
-    cache_remove(cache, entry);
+    hy_mem *mem = cache->mem;
+    hy_shared_drop(entry->shared);
+    hy_mem_free(mem, entry, cache_entry_size(entry));
+}
+
+static void cache_remove(hy_cache *cache, hyi_cache_entry *entry) {
+    if (!entry) return;
+    cache_take_out(cache, entry);
+    cache_give_back(cache, entry, false);
 }
 
 static bool cache_is_over(const hy_cache *cache, size_t more) {
@@ -49,11 +59,25 @@ static bool cache_is_over(const hy_cache *cache, size_t more) {
     return cache->options.bytes_max > 0 && cache->bytes + more > cache->options.bytes_max;
 }
 
-static void cache_make_room(hy_cache *cache, size_t more) {
+// Takes out what must go for so many bytes `more`, and gives it as a list, by keyed.next.
+static hyi_keyed *cache_make_room(hy_cache *cache, size_t more) {
+    hyi_keyed *gone = NULL, **last = &gone;
     while (cache->index.count > 0 && cache_is_over(cache, more)) {
         hyi_sieve_entry *victim = hyi_sieve_victim(&cache->sieve);
+        hyi_cache_entry *entry = HYI_HOLDER(hyi_cache_entry, sieve, victim);
+        cache_take_out(cache, entry);
         cache->stats.evicted++;
-        cache_evict(cache, HYI_HOLDER(hyi_cache_entry, sieve, victim));
+        *last = &entry->keyed;
+        last = &entry->keyed.next;
+        *last = NULL;
+    }
+    return gone;
+}
+
+static void cache_give_back_all(hy_cache *cache, hyi_keyed *gone) {
+    for (hyi_keyed *next; gone; gone = next) {
+        next = gone->next;
+        cache_give_back(cache, HYI_HOLDER(hyi_cache_entry, keyed, gone), true);
     }
 }
 
@@ -68,45 +92,88 @@ static hy_ns cache_later(hy_ns at, hy_ns by) {
     return __builtin_add_overflow(at, by, &sum) ? HY_NEVER : sum;
 }
 
-// Takes one hold of `shared` (NULL: remembers that there is nothing).
-static hy_err cache_insert(hy_cache *cache, hy_bytes key, hy_shared *shared, hy_ns time_to_live) {
-    size_t weight = key.len + (shared ? shared->bytes : 0);
-    hyi_cache_entry *entry = NULL;
-    hy_err err = HY_OK;
-    if (cache->options.bytes_max > 0 && weight > cache->options.bytes_max) err = HY_TOO_LARGE;
-    if (err == HY_OK) {
-        entry = (hyi_cache_entry *)hy_mem_alloc(cache->mem, sizeof *entry + key.len);
-        if (!entry) err = HY_NOMEM;
-    }
-    if (err != HY_OK) {
-        hy_shared_drop(shared);
-        return err;
-    }
-    // Copied first: the key may lie in the entry that makes room.
+static hyi_cache_entry *cache_entry_new(hy_cache *cache, hy_bytes key, hy_shared *shared,
+                                        hy_ns time_to_live) {
+    hyi_cache_entry *entry = (hyi_cache_entry *)hy_mem_alloc(cache->mem, sizeof *entry + key.len);
+    if (!entry) return NULL;
     memcpy(entry->key, key.ptr, key.len);
     hy_bytes own = { entry->key, key.len };
-    hyi_cache_entry *old = cache_find(cache, own);
-    if (old) cache_remove(cache, old);
-    cache_make_room(cache, weight);
     hy_ns now = time_to_live == HY_NEVER ? 0 : hy_world_now(cache->world);
     entry->keyed = (hyi_keyed){ .hash = hyi_index_hash(&cache->index, own), .key = own };
     entry->shared = shared;
     entry->expires_at = cache_later(now, time_to_live);
     entry->refreshing = false;
+    return entry;
+}
+
+static bool cache_takes(const hy_cache *cache, hy_bytes key, const hy_shared *shared) {
+    size_t most = cache->options.bytes_max;
+    if (most == 0) return true;
+    return key.len <= most && (!shared || shared->bytes <= most - key.len);
+}
+
+// Takes one hold of `shared` (NULL: remembers that there is nothing). On an error too the key's old
+// value is gone: it is not what is true now.
+static hy_err cache_insert(hy_cache *cache, hy_bytes key, hy_shared *shared, hy_ns time_to_live) {
+    bool fits = cache_takes(cache, key, shared);
+    // Copied first: the key may lie in the entry that makes room.
+    hyi_cache_entry *entry = fits ? cache_entry_new(cache, key, shared, time_to_live) : NULL;
+    hyi_cache_entry *old = cache_find(cache, key);
+    if (!entry) {
+        cache_remove(cache, old);
+        hy_shared_drop(shared);
+        return fits ? HY_NOMEM : HY_TOO_LARGE;
+    }
+    if (old) cache_take_out(cache, old);
+    hyi_keyed *gone = cache_make_room(cache, cache_entry_weight(entry));
     hyi_index_add(&cache->index, &entry->keyed);
     hyi_sieve_add(&cache->sieve, &entry->sieve);
-    cache->bytes += weight;
+    cache->bytes += cache_entry_weight(entry);
+    if (old) cache_give_back(cache, old, false);
+    cache_give_back_all(cache, gone);
     return HY_OK;
+}
+
+// What is loaded for `key` now is given to those who wait for it, and not kept.
+static void cache_forget_loads(hy_cache *cache, hy_bytes key) {
+    for (hyi_link *link = hyi_list_first(&cache->loads); link;
+         link = hyi_list_after(&cache->loads, link)) {
+        hyi_cache_load *load = HYI_HOLDER(hyi_cache_load, link, link);
+        load->forget |= hy_bytes_equal(load->key, key);
+    }
+    hyi_flight_forget(cache->flight, key);
 }
 
 // ---- loading ----
 
 // A value that was loaded, kept unless it was dropped meanwhile. The value is given out even when
 // there is no memory to keep it.
-static void cache_keep(hy_cache *cache, hyi_cache_load *load, hy_shared *shared, hy_ns ttl) {
-    if (load->forget) return;
+static void cache_keep(hy_cache *cache, const hyi_cache_load *load, hy_shared *shared, hy_ns ttl) {
+    if (load->forget || ttl < 0) return;
     hy_err err = cache_insert(cache, load->key, hy_shared_keep(shared), ttl);
     (void)err; // HY_NOMEM, HY_TOO_LARGE: loaded again next time
+}
+
+// The loader says that there is nothing: also not the stale value that may be here.
+static void cache_keep_nothing(hy_cache *cache, const hyi_cache_load *load) {
+    if (cache->options.negative > 0) {
+        hy_err err = cache_insert(cache, load->key, NULL, cache->options.negative);
+        (void)err; // not remembered: asked again
+    } else {
+        cache_remove(cache, cache_find(cache, load->key));
+    }
+}
+
+// A drop that came while level 2 was told must win there, too.
+static void cache_tell_level2(hy_cache *cache, const hyi_cache_load *load, const hy_shared *shared,
+                              hy_ns ttl) {
+    const hy_cache_level2 *level2 = &cache->options_level2;
+    if (!level2->put || load->forget) return;
+    hy_err err = level2->put(level2->self, load->key, shared, ttl);
+    cache->stats.level2_errors += err != HY_OK;
+    if (!load->forget || !level2->drop) return;
+    err = level2->drop(level2->self, load->key);
+    cache->stats.level2_errors += err != HY_OK;
 }
 
 static hy_err cache_from_level2(hy_cache *cache, hyi_cache_load *load, hy_shared **out_shared) {
@@ -126,24 +193,19 @@ static hy_err cache_from_level2(hy_cache *cache, hyi_cache_load *load, hy_shared
 
 static hy_err cache_from_loader(hy_cache *cache, hyi_cache_load *load, hy_shared **out_shared) {
     const hy_cache_options *o = &cache->options;
+    if (!o->load) return HY_NOT_FOUND;
     cache->stats.loads++;
     hy_err err = o->load(o->self, load->key, out_shared);
-    if (err == HY_NOT_FOUND && o->negative > 0 && !load->forget) {
-        hy_err kept = cache_insert(cache, load->key, NULL, o->negative);
-        (void)kept; // not remembered: asked again
-    }
+    if (err == HY_NOT_FOUND && !load->forget) cache_keep_nothing(cache, load);
     if (err != HY_OK) {
         cache->stats.load_errors += err != HY_NOT_FOUND;
         return err;
     }
+    HY_ASSERT(*out_shared);
     hy_ns ttl = o->ttl ? o->ttl(o->self, load->key, *out_shared) : 0;
     if (ttl == 0) ttl = o->time_to_live;
     cache_keep(cache, load, *out_shared, ttl);
-    const hy_cache_level2 *level2 = &cache->options_level2;
-    if (level2->put && !load->forget) {
-        hy_err put = level2->put(level2->self, load->key, *out_shared, ttl);
-        cache->stats.level2_errors += put != HY_OK;
-    }
+    cache_tell_level2(cache, load, *out_shared, ttl);
     return HY_OK;
 }
 
@@ -175,16 +237,20 @@ static hy_err cache_refresh_run(void *arg) {
     hy_shared *shared = NULL;
     hy_err err = hy_flight_do(cache->flight, key, cache_work, cache, &shared);
     if (err == HY_OK) hy_shared_drop(shared);
-    if (err != HY_OK) { // the stale value stays as long as it may; the next who asks tries again
-        hyi_cache_entry *entry = cache_find(cache, key);
-        if (entry) entry->refreshing = false;
-    }
+    // The stale value, if it is still there, stays as long as it may; the next who asks tries
+    // again.
+    hyi_cache_entry *entry = cache_find(cache, key);
+    if (entry) entry->refreshing = false;
     hy_mem_free(cache->mem, refresh, sizeof *refresh + refresh->key_len);
     return HY_OK;
 }
 
+static bool cache_loads(const hy_cache *cache) {
+    return cache->options.load || cache->options_level2.get;
+}
+
 static void cache_refresh_begin(hy_cache *cache, hyi_cache_entry *entry) {
-    if (entry->refreshing || !cache->options.load) return;
+    if (entry->refreshing || !cache_loads(cache)) return;
     hy_bytes key = entry->keyed.key;
     cache_refresh *refresh = (cache_refresh *)hy_mem_alloc(cache->mem, sizeof *refresh + key.len);
     if (!refresh) return; // the next one tries
@@ -219,7 +285,8 @@ static hy_err cache_look(hy_cache *cache, hy_bytes key, hy_shared **out_shared) 
     cache_age age = cache_age_of(cache, entry);
     if (age == CACHE_GONE) {
         cache->stats.expired++;
-        cache_evict(cache, entry);
+        cache_take_out(cache, entry);
+        cache_give_back(cache, entry, true);
         return HY_BUSY;
     }
     hyi_sieve_hit(&entry->sieve);
@@ -237,13 +304,17 @@ static hy_err cache_look(hy_cache *cache, hy_bytes key, hy_shared **out_shared) 
     return HY_OK;
 }
 
+static hy_err cache_key_is_fine(hy_bytes key) {
+    if (__builtin_expect(key.len - 1 < CACHE_KEY_MAX, 1)) return HY_OK;
+    return key.len == 0 ? HY_RANGE : HY_TOO_LARGE;
+}
+
 hy_err hy_cache_get(hy_cache *cache, hy_bytes key, hy_shared **out_shared) {
-    HY_ASSERT(key.len > 0);
-    if (key.len > CACHE_KEY_MAX) return HY_TOO_LARGE;
-    hy_err err = cache_look(cache, key, out_shared);
+    hy_err err = cache_key_is_fine(key);
+    if (err == HY_OK) err = cache_look(cache, key, out_shared);
     if (err != HY_BUSY) return err;
     cache->stats.misses++;
-    if (!cache->options.load && !cache->options_level2.get) return HY_NOT_FOUND;
+    if (!cache_loads(cache)) return HY_NOT_FOUND;
     return hy_flight_do(cache->flight, key, cache_work, cache, out_shared);
 }
 
@@ -254,33 +325,38 @@ const hy_shared *hy_cache_peek(hy_cache *cache, hy_bytes key) {
 }
 
 hy_err hy_cache_put(hy_cache *cache, hy_bytes key, hy_shared *value, hy_ns time_to_live) {
-    HY_ASSERT(key.len > 0);
+    hy_err err = cache_key_is_fine(key);
+    if (err != HY_OK) {
+        hy_shared_drop(value);
+        return err;
+    }
     if (time_to_live == 0) time_to_live = cache->options.time_to_live;
-    if (key.len <= CACHE_KEY_MAX) return cache_insert(cache, key, value, time_to_live);
-    hy_shared_drop(value);
-    return HY_TOO_LARGE;
+    cache_forget_loads(cache, key);
+    return cache_insert(cache, key, value, time_to_live);
 }
 
 hy_err hy_cache_drop(hy_cache *cache, hy_bytes key) {
-    for (hyi_link *link = hyi_list_first(&cache->loads); link;
-         link = hyi_list_after(&cache->loads, link)) {
-        hyi_cache_load *load = HYI_HOLDER(hyi_cache_load, link, link);
-        load->forget |= hy_bytes_equal(load->key, key);
-    }
-    hyi_cache_entry *entry = cache_find(cache, key);
-    if (entry) cache_remove(cache, entry);
+    hy_err err = cache_key_is_fine(key);
+    if (err != HY_OK) return err;
+    cache_forget_loads(cache, key);
+    cache_remove(cache, cache_find(cache, key));
     const hy_cache_level2 *level2 = &cache->options_level2;
     return level2->drop ? level2->drop(level2->self, key) : HY_OK;
+}
+
+static void cache_empty(hy_cache *cache) {
+    for (hyi_link *link; (link = hyi_list_first(&cache->sieve.entries)) != NULL;) {
+        hyi_sieve_entry *entry = HYI_HOLDER(hyi_sieve_entry, link, link);
+        cache_remove(cache, HYI_HOLDER(hyi_cache_entry, sieve, entry));
+    }
 }
 
 void hy_cache_clear(hy_cache *cache) {
     for (hyi_link *link = hyi_list_first(&cache->loads); link;
          link = hyi_list_after(&cache->loads, link))
         HYI_HOLDER(hyi_cache_load, link, link)->forget = true;
-    for (hyi_link *link; (link = hyi_list_first(&cache->sieve.entries)) != NULL;) {
-        hyi_sieve_entry *entry = HYI_HOLDER(hyi_sieve_entry, link, link);
-        cache_remove(cache, HYI_HOLDER(hyi_cache_entry, sieve, entry));
-    }
+    hyi_flight_forget_all(cache->flight);
+    cache_empty(cache);
 }
 
 hy_cache_stats hy_cache_stats_of(const hy_cache *cache) {
@@ -295,7 +371,7 @@ hy_cache_stats hy_cache_stats_of(const hy_cache *cache) {
 
 static void cache_free(void *object) {
     hy_cache *cache = (hy_cache *)object;
-    hy_cache_clear(cache);
+    cache_empty(cache);
     hyi_index_deinit(&cache->index);
     hy_mem_free(cache->mem, cache, sizeof *cache);
 }
@@ -327,10 +403,11 @@ hy_err hy_cache_open(hy_scope *scope, const hy_cache_options *options, hy_cache 
         return err;
     }
     err = hy_own(scope, cache, cache_free, 0);
+    if (err != HY_OK) return err; // it has been freed
     hy_gate_options gate = { .size = sizeof gate,
                              .limit = cache->options.loads_max,
                              .waiting_max = HYI_CACHE_WAITING };
-    if (err == HY_OK) err = hy_gate_open(scope, &gate, &cache->gate);
+    err = hy_gate_open(scope, &gate, &cache->gate);
     if (err == HY_OK) err = hy_flight_open(scope, HYI_CACHE_WAITING, &cache->flight);
     if (err == HY_OK) *out_cache = cache;
     return err;
