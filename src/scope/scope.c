@@ -426,6 +426,7 @@ static void scope_free(hy_scope *scope) {
 
 // Nobody else closed it, so what it ends with is told to its parent's policy.
 static void scope_close_leaf(hy_scope *leaf) {
+    HY_ASSERT(!(leaf->flags & HYI_SCOPE_BLOCK)); // a block has its fiber, and that is not idle
     hy_scope *parent = leaf->parent;
     hy_err err = hyi_scope_finish(leaf, true);
     bool told = (leaf->flags & HYI_SCOPE_CANCELLED) && err == leaf->reason;
@@ -482,9 +483,22 @@ static bool scope_has_rest(const hy_scope *scope) {
            scope->owned || scope->more || (scope->flags & HYI_SCOPE_TIMED);
 }
 
+// The dynamic scopes below are idle too, and must stay so: closing them one after the other may
+// wait, and meanwhile somebody could spawn into the next one. Blocks down there belong to fibers
+// that are closing something, and services have their turn.
+static void scope_take_nothing_new(hy_scope *scope) {
+    scope->flags |= HYI_SCOPE_ENDING;
+    hy_scope *at = hyi_scope_next(scope, scope, true);
+    while (at) {
+        bool dynamic = !(at->flags & (HYI_SCOPE_BLOCK | HYI_SCOPE_SERVICE));
+        if (dynamic) at->flags |= HYI_SCOPE_ENDING;
+        at = hyi_scope_next(scope, at, dynamic);
+    }
+}
+
 hy_err hyi_scope_finish(hy_scope *scope, bool cancel) {
     HY_ASSERT(hyi_current);
-    HY_ASSERT(!(scope->flags & HYI_SCOPE_ENDING));
+    HY_ASSERT(!(scope->flags & HYI_SCOPE_CLOSING));
     scope->flags |= HYI_SCOPE_CLOSING;
     if (scope->live > 0) {
         if (cancel && !(scope->flags & HYI_SCOPE_CANCELLED)) {
@@ -493,7 +507,7 @@ hy_err hyi_scope_finish(hy_scope *scope, bool cancel) {
         }
         scope_await_idle(scope);
     }
-    scope->flags |= HYI_SCOPE_ENDING;
+    scope_take_nothing_new(scope);
     if (scope_has_rest(scope)) scope_finish_rest(scope);
 
     HY_ASSERT(scope->live == 0);

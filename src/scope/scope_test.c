@@ -425,6 +425,45 @@ static hy_err closes_its_owner(void *arg) {
     return HY_OK;
 }
 
+static void takes_a_second(void *object) {
+    *(hy_err *)object = hy_sleep(HY_SECONDS(1));
+}
+
+typedef struct late {
+    hy_scope *into;
+    hy_err got;
+} late;
+
+static hy_err spawns_late(void *arg) {
+    late *l = (late *)arg;
+    hy_err err = hy_sleep(HY_MS(500));
+    if (kit_failed_allocation()) return HY_NOMEM; // it may have been closed already
+    if (err == HY_OK) l->got = hy_spawn(l->into, sleeps_long, NULL, NULL, NULL);
+    return err;
+}
+
+// While the last of its scopes is being closed, the first one is as closed as its parent.
+static hy_err nothing_begins_below_an_ending_scope(void *unused) {
+    (void)unused;
+    hy_err err = HY_OK, inner = HY_OK, released = HY_OK;
+    late l = { 0 };
+    HY_SCOPE(s, &err) {
+        HY_SCOPE(t, &inner) {
+            hy_scope *last = NULL;
+            CHECK_OK(hy_scope_open(t, NULL, &l.into));
+            CHECK_OK(hy_scope_open(t, NULL, &last));
+            CHECK_OK(hy_own(last, &released, takes_a_second, 0));
+            CHECK_OK(hy_spawn(s, spawns_late, &l, NULL, NULL));
+        }
+    }
+    CHECK_OK(inner);
+    CHECK_OK(err);
+    CHECK_MEMORY();
+    CHECK_ERR(l.got, HY_CLOSED);
+    return HY_OK;
+}
+RUN_SIM(nothing_begins_below_an_ending_scope)
+
 static hy_err closing_from_inside_is_a_stop(void *unused) {
     (void)unused;
     int count = 0;
@@ -570,6 +609,7 @@ KIT_TESTS(KIT_TEST(sim_block_waits_for_tasks), KIT_TEST(real_block_waits_for_tas
           KIT_TEST(sim_an_error_that_nobody_took_is_judged),
           KIT_TEST(sim_close_gives_the_error_and_frees), KIT_TEST(sim_two_close_one_joins),
           KIT_TEST(sim_a_scope_that_somebody_closes_is_waited_for),
+          KIT_TEST(sim_nothing_begins_below_an_ending_scope),
           KIT_TEST(sim_closing_from_inside_is_a_stop),
           KIT_TEST(sim_anothers_block_is_cancelled_and_waited_for),
           KIT_TEST(sim_rings_of_closers_are_broken), KIT_TEST(sim_joins_with_a_deadline),
