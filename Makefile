@@ -20,7 +20,7 @@ check: ## format, purity, wasm, both compilers, sanitizers, a little fuzzing; on
 
 sim: ## runs the simulated tests under a random seed; repeat one with SEED=7
 	@echo "SEED=$(SEED)" && cmake --preset debug >/dev/null && cmake --build --preset debug
-	@HY_SEED=$(SEED) ctest --preset debug -R '(sim|fault|chaos|sweep)'
+	@HY_SEED=$(SEED) ctest --preset debug -R '(sim|fault|chaos|sweep|storm)'
 
 fuzz: ## fuzzes every parser; how long each: SECONDS=60
 	@scripts/setup test && HY_FUZZ_SECONDS=$(SECONDS) scripts/check fuzz
