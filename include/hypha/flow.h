@@ -48,17 +48,21 @@ typedef struct hy_gate_options {
     uint32_t limit;                // 0: 2 times the processors, at least 4, at most 50
     uint32_t waiting_max;          // 0: 1,024; UINT32_MAX: nobody waits. One more gets HY_LIMIT
     bool adaptive;                 // then `limit` is the first one
-    uint32_t limit_min, limit_max; // 0: 1 and 1,000
+    uint32_t limit_min, limit_max; // of an adaptive one; 0: 1 and 1,000 (or limit)
 } hy_gate_options;
 HY_API HY_CHECKED hy_err hy_gate_open(hy_scope *scope, const hy_gate_options *options,
                                       hy_gate **out_gate);
+// A place inside, from enter to leave; the caller's storage. All zero is one that was left.
 typedef struct hy_pass {
     hy_gate *gate;
     hy_ns since;
 } hy_pass;
-HY_API HY_CHECKED hy_err hy_gate_enter(hy_gate *gate, hy_pass *out_pass);     // fiber
+// Fiber. HY_OK: inside, also when the caller was cancelled meanwhile, so leave. HY_LIMIT.
+HY_API HY_CHECKED hy_err hy_gate_enter(hy_gate *gate, hy_pass *out_pass);
 HY_API HY_CHECKED hy_err hy_gate_try_enter(hy_gate *gate, hy_pass *out_pass); // HY_BUSY
-HY_API void hy_gate_leave(hy_pass *pass, hy_err outcome);       // once; a left pass is fine
+// `outcome` teaches an adaptive gate: HY_OK its latency; HY_TIMEOUT, HY_LIMIT, HY_BUSY that it was
+// too much; others nothing. A pass that was left already is fine.
+HY_API void hy_gate_leave(hy_pass *pass, hy_err outcome);
 HY_API hy_err hy_gate_call(hy_gate *gate, hy_fn fn, void *arg); // fiber; enter, fn, leave
 typedef struct hy_gate_state {
     uint32_t limit, inside, waiting;
@@ -84,11 +88,13 @@ typedef struct hy_rate_options {
 } hy_rate_options;
 HY_API HY_CHECKED hy_err hy_rate_open(hy_scope *scope, const hy_rate_options *options,
                                       hy_rate **out_rate);
-// Fiber. Waits, in order of arrival, until `count` more may start. HY_LIMIT: too many wait;
-// HY_RANGE: more than could ever; HY_TIMEOUT at once when the scope's deadline comes first.
+// Fiber. Waits, in order of arrival, until `count` (at least 1) more may start. HY_LIMIT: too many
+// wait; HY_RANGE: more than could ever; HY_TIMEOUT at once when the scope's deadline comes first,
+// those before it in the line counted.
 HY_API HY_CHECKED hy_err hy_rate_take(hy_rate *rate, uint32_t count);
-HY_API HY_CHECKED hy_err hy_rate_try(hy_rate *rate, uint32_t count); // HY_BUSY
-HY_API hy_ns hy_rate_wait_for(const hy_rate *rate, uint32_t count);  // how long a take would wait
+HY_API HY_CHECKED hy_err hy_rate_try(hy_rate *rate, uint32_t count); // HY_BUSY, HY_RANGE
+// How long a take would wait now, behind those who do, at least. HY_NEVER: more than could ever.
+HY_API hy_ns hy_rate_wait_for(const hy_rate *rate, uint32_t count);
 
 // ---- retry ------------------------------------------------------------------------------------
 
@@ -115,7 +121,7 @@ typedef struct hy_retry_options {
     uint32_t calls_max; // in all, the first included; 0: 3
     hy_backoff backoff;
     hy_ns delay;     // 0: 20 ms
-    hy_ns delay_max; // 0: 1 s
+    hy_ns delay_max; // 0: 1 s, or delay where that is longer
     bool no_jitter;  // exponential: exactly delay * 2^n
     // Which errors are worth another call; NULL: HY_BUSY HY_TIMEOUT HY_LIMIT HY_CLOSED HY_IO
     // HY_NOT_COMMITTED. A cancelled scope is never.
@@ -135,8 +141,9 @@ typedef struct hy_retry_state { // of the current hy_retry, for `fn`
 } hy_retry_state;
 HY_API hy_retry_state hy_retry_here(void); // {1, HY_OK} outside
 
-// Fiber. Runs `fn` in a scope of its own that is cancelled after `duration`, and returns only when
-// it and everything it started have ended. HY_TIMEOUT, or what `fn` returned when it was faster.
+// Fiber. Runs `fn` in a scope of its own that is cancelled after `duration` (0 or less: it is not
+// run), and returns only when it and everything it started have ended; when `fn` fails, that is
+// cancelled. HY_TIMEOUT, or what `fn` returned: HY_OK counts also when it comes late.
 HY_API hy_err hy_within(hy_ns duration, hy_fn fn, void *arg);
 
 // ---- circuit breaker --------------------------------------------------------------------------
@@ -148,7 +155,8 @@ typedef struct hy_breaker_options {
     uint32_t calls_min;       // below so many in the window it stays closed; 0: 20
     uint32_t failure_percent; // from here it opens; 0: 50
     hy_ns slow;               // a call that takes longer counts as failed; 0: none does
-    hy_ns open_for;           // then it lets probes through; 0: 5 s, doubling up to a minute
+    hy_ns open_for;           // then it lets probes through; 0: 5 s. Doubles up to a minute, each
+                              // time that a probe fails
     uint32_t probes;          // that must all succeed; 0: 3
     bool (*failed)(void *self,
                    hy_err err); // NULL: faults, HY_TIMEOUT, HY_BUSY, HY_CLOSED, HY_LIMIT
@@ -161,9 +169,11 @@ typedef enum hy_breaker_mode {
 } hy_breaker_mode;
 HY_API HY_CHECKED hy_err hy_breaker_open(hy_scope *scope, const hy_breaker_options *options,
                                          hy_breaker **out_breaker);
-// HY_BUSY: open, not called.
-HY_API hy_err hy_breaker_call(hy_breaker *breaker, hy_fn fn, void *arg); // fiber
-HY_API HY_CHECKED hy_err hy_breaker_try(hy_breaker *breaker);            // then hy_breaker_told
+// Fiber. HY_BUSY: open, not called; or what `fn` returned. A call that was cancelled, but not by a
+// deadline, says nothing of the far end.
+HY_API hy_err hy_breaker_call(hy_breaker *breaker, hy_fn fn, void *arg);
+// The same in two steps: HY_OK, then call, then say what came of it and how long it took. HY_BUSY.
+HY_API HY_CHECKED hy_err hy_breaker_try(hy_breaker *breaker);
 HY_API void hy_breaker_told(hy_breaker *breaker, hy_err outcome, hy_ns took);
 HY_API hy_breaker_mode hy_breaker_mode_of(const hy_breaker *breaker);
 
@@ -179,8 +189,9 @@ typedef struct hy_hedge_options {
     uint32_t copies_max; // in all; 0: 2; at most HY_HEDGE_COPIES_MAX (HY_LIMIT)
     hy_budget *budget;   // further copies withdraw; NULL: none
 } hy_hedge_options;
-// Fiber. `fn` gets the number of its copy, 0 first. *out_winner: whose success it was. When all
-// fail: the first error.
+// Fiber. `fn` gets the number of its copy, 0 first, and runs in a scope of its own; a copy that
+// fails is followed at once. *out_winner (may be NULL): whose success it was; what other copies have
+// made is the caller's to undo. When all fail: the first error; or why the caller was cancelled.
 HY_API hy_err hy_hedge(const hy_hedge_options *options, hy_err (*fn)(void *arg, uint32_t copy),
                        void *arg, uint32_t *out_winner);
 
