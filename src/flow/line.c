@@ -14,10 +14,13 @@ typedef struct line_place {
 static void line_leave(line_place *place) {
     hyi_list_remove(&place->link);
     place->line->count--;
+    place->line->amount -= place->amount;
 }
 
 static void line_unhook(hyi_wait *wait) {
-    line_leave(HYI_HOLDER(line_place, wait, wait));
+    line_place *place = HYI_HOLDER(line_place, wait, wait);
+    line_leave(place);
+    if (place->line->left) place->line->left(place->line);
 }
 
 hy_err hyi_line_wait(hyi_line *line, uint32_t amount, const char *what) {
@@ -27,6 +30,7 @@ hy_err hyi_line_wait(hyi_line *line, uint32_t amount, const char *what) {
                          .amount = amount };
     hyi_list_append(&line->waiting, &place.link);
     line->count++;
+    line->amount += amount;
     return hyi_park(&place.wait);
 }
 

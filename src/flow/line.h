@@ -11,12 +11,18 @@
 typedef struct hyi_line {
     hyi_list waiting;
     uint32_t count, count_max;
+    uint64_t amount; // all that is asked for
+    // Somebody was told to go without his turn, which may be another's now. It runs where he was
+    // told, so it calls nobody itself. NULL: nothing to do.
+    void (*left)(struct hyi_line *line);
 } hyi_line;
 
 static inline void hyi_line_init(hyi_line *line, uint32_t count_max) {
     hyi_list_init(&line->waiting);
     line->count = 0;
     line->count_max = count_max;
+    line->amount = 0;
+    line->left = NULL;
 }
 
 // Fiber. HY_LIMIT: the line is full. Otherwise what hyi_line_call said, or why the fiber was told
