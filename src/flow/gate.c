@@ -9,24 +9,25 @@
 // The long latency is a slow average, which forgets faster while the short one is below it; the
 // square root is the queue that is allowed to stand, and makes the limit grow when nothing is
 // wrong. (The "gradient2" limit of Netflix' concurrency-limits; the idea is TCP Vegas'.) Refusals
-// and timeouts of the far end cut the limit by a tenth, at most once per latency, as AIMD does. All
+// and timeouts of the far end cut the limit by a tenth, as AIMD does: at most once per latency, and
+// only by calls that began after the last cut, because those before it are the same trouble. All
 // of it in integers, sixteenths of a place, so a simulated run gives the same limits everywhere.
 //
 // The limit only moves while the gate is at least half full: a gate that nobody needs learns
 // nothing.
+#include "flow/limit.h"
 #include "flow/line.h"
 
 #include <hypha/flow.h>
 
-#define GATE_LIMIT 8u
-#define GATE_SCALE 16u
+#define GATE_SCALE UINT64_C(16)
 
 struct hy_gate {
     hy_world *world;
     hy_mem *mem;
     bool adaptive;
     uint32_t inside;
-    uint32_t limit_scaled, min_scaled, max_scaled; // in sixteenths
+    uint64_t limit_scaled, min_scaled, max_scaled; // in sixteenths
     hyi_line line;
     hy_ns latency, long_latency; // averages; 0: nothing known
     hy_ns cut_at;                // of the latest cut
@@ -34,7 +35,7 @@ struct hy_gate {
 };
 
 static uint32_t gate_limit(const hy_gate *gate) {
-    return gate->limit_scaled / GATE_SCALE;
+    return (uint32_t)(gate->limit_scaled / GATE_SCALE);
 }
 
 // ---- learning ----
@@ -50,13 +51,13 @@ static uint32_t gate_root(uint64_t value) {
 static void gate_set(hy_gate *gate, uint64_t scaled) {
     if (scaled < gate->min_scaled) scaled = gate->min_scaled;
     if (scaled > gate->max_scaled) scaled = gate->max_scaled;
-    gate->limit_scaled = (uint32_t)scaled;
+    gate->limit_scaled = scaled;
 }
 
-static void gate_cut(hy_gate *gate, hy_ns now) {
-    if (now - gate->cut_at < gate->latency) return; // the same trouble
+static void gate_cut(hy_gate *gate, hy_ns since, hy_ns now) {
+    if (since <= gate->cut_at || now - gate->cut_at < gate->latency) return; // the same trouble
     gate->cut_at = now;
-    gate_set(gate, (uint64_t)gate->limit_scaled * 9 / 10);
+    gate_set(gate, gate->limit_scaled * 9 / 10);
 }
 
 static void gate_learn(hy_gate *gate, hy_ns took) {
@@ -65,7 +66,7 @@ static void gate_learn(hy_gate *gate, hy_ns took) {
     gate->latency += (took - gate->latency) / 8;
     gate->long_latency += (took - gate->long_latency) / 256;
     if (gate->long_latency > gate->latency * 2) gate->long_latency -= gate->long_latency / 20;
-    if (gate->inside * 2 < gate_limit(gate)) return;
+    if ((uint64_t)gate->inside * 2 < gate_limit(gate)) return;
     uint64_t limit = gate->limit_scaled;
     uint64_t kept = limit;
     if (gate->latency > gate->long_latency) {
@@ -104,7 +105,8 @@ hy_err hy_gate_try_enter(hy_gate *gate, hy_pass *out_pass) {
 
 hy_err hy_gate_enter(hy_gate *gate, hy_pass *out_pass) {
     hy_err err = hy_check();
-    if (err == HY_OK) err = hy_gate_try_enter(gate, out_pass);
+    if (err != HY_OK) return err;
+    err = hy_gate_try_enter(gate, out_pass);
     if (err != HY_BUSY) return err;
     bool full = gate->line.count >= gate->line.count_max;
     if (full) gate->refused++;
@@ -123,7 +125,7 @@ void hy_gate_leave(hy_pass *pass, hy_err outcome) {
     if (gate->adaptive) {
         hy_ns now = hy_world_now(gate->world);
         if (gate_is_overload(outcome)) {
-            gate_cut(gate, now);
+            gate_cut(gate, pass->since, now);
         } else if (outcome == HY_OK) {
             gate_learn(gate, now - pass->since);
         }
@@ -161,22 +163,23 @@ static void gate_free(void *object) {
 hy_err hy_gate_open(hy_scope *scope, const hy_gate_options *options, hy_gate **out_gate) {
     hy_gate_options o = { .size = sizeof o };
     if (options) o = *options;
-    if (o.limit == 0) o.limit = GATE_LIMIT;
+    hy_world *world = hy_scope_world(scope);
+    o.limit = hyi_flow_limit(world, o.limit);
     if (o.waiting_max == 0) o.waiting_max = 1024;
     if (o.waiting_max == UINT32_MAX) o.waiting_max = 0;
     if (o.limit_min == 0) o.limit_min = 1;
     if (o.limit_max == 0) o.limit_max = o.limit > 1000 ? o.limit : 1000;
-    HY_ASSERT(o.limit_min <= o.limit_max && o.limit_max <= UINT32_MAX / GATE_SCALE / 2);
-    hy_world *world = hy_scope_world(scope);
+    HY_ASSERT(o.limit_min <= o.limit_max);
     hy_mem *mem = hy_world_mem(world);
     hy_gate *gate = (hy_gate *)hy_mem_alloc_zero(mem, sizeof *gate);
     if (!gate) return HY_NOMEM;
     gate->world = world;
     gate->mem = mem;
     gate->adaptive = o.adaptive;
+    gate->cut_at = INT64_MIN / 2; // never yet
     gate->min_scaled = (o.adaptive ? o.limit_min : o.limit) * GATE_SCALE;
     gate->max_scaled = (o.adaptive ? o.limit_max : o.limit) * GATE_SCALE;
-    gate_set(gate, (uint64_t)o.limit * GATE_SCALE);
+    gate_set(gate, o.limit * GATE_SCALE);
     hyi_line_init(&gate->line, o.waiting_max);
     hy_err err = hy_own(scope, gate, gate_free, 0);
     if (err == HY_OK) *out_gate = gate;

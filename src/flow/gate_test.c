@@ -137,13 +137,66 @@ static hy_err adaptive_limit_follows_the_far_end(void *unused) {
     return err;
 }
 
+// ---- options at their ends ----
+
+static hy_err limits_may_be_as_large_as_they_like(void *unused) {
+    (void)unused;
+    hy_err err = HY_OK;
+    HY_SCOPE(s, &err, .name = "test") {
+        hy_gate *gate = NULL;
+        hy_pass pass;
+        err = hy_gate_open(s, HY_OPTIONS(hy_gate, .limit = UINT32_MAX), &gate);
+        if (err != HY_OK) break;
+        CHECK_EQ(hy_gate_state_of(gate).limit, UINT32_MAX);
+        err = hy_gate_open(
+            s, HY_OPTIONS(hy_gate, .limit = UINT32_MAX, .adaptive = true, .limit_max = UINT32_MAX),
+            &gate);
+        if (err != HY_OK) break;
+        CHECK_OK(hy_gate_enter(gate, &pass));
+        hy_gate_leave(&pass, HY_OK);
+        CHECK_EQ(hy_gate_state_of(gate).limit, UINT32_MAX);
+        err = hy_gate_open(s, NULL, &gate);
+        if (err != HY_OK) break;
+        CHECK_EQ(hy_gate_state_of(gate).limit, 8); // 2 for each of a simulated world's 4
+    }
+    return err;
+}
+
+static hy_err calls_that_fail_together_cut_the_limit_once(void *unused) {
+    (void)unused;
+    hy_err err = HY_OK;
+    HY_SCOPE(s, &err, .name = "test") {
+        hy_gate *gate = NULL;
+        hy_pass passes[100];
+        err = hy_gate_open(s, HY_OPTIONS(hy_gate, .limit = 100, .adaptive = true), &gate);
+        for (int i = 0; i < 100 && err == HY_OK; i++)
+            err = hy_gate_enter(gate, &passes[i]);
+        if (err == HY_OK) err = hy_sleep(HY_MS(10));
+        if (err != HY_OK) break;
+        for (int i = 0; i < 100; i++)
+            hy_gate_leave(&passes[i], HY_TIMEOUT);
+        CHECK_EQ(hy_gate_state_of(gate).limit, 90);
+        err = hy_sleep(HY_MS(10));
+        if (err != HY_OK) break;
+        CHECK_OK(hy_gate_enter(gate, &passes[0]));
+        err = hy_sleep(HY_MS(10));
+        hy_gate_leave(&passes[0], HY_TIMEOUT); // one that began after the cut
+        CHECK_EQ(hy_gate_state_of(gate).limit, 81);
+    }
+    return err;
+}
+
 RUN_SIM(limit_holds_and_all_get_in)
 RUN_REAL(limit_holds_and_all_get_in)
 RUN_SIM(full_line_refuses)
 RUN_SIM(who_is_cancelled_in_the_line_takes_no_place)
 RUN_SIM(adaptive_limit_follows_the_far_end)
+RUN_SIM(limits_may_be_as_large_as_they_like)
+RUN_SIM(calls_that_fail_together_cut_the_limit_once)
 
 KIT_TESTS(KIT_TEST(sim_limit_holds_and_all_get_in), KIT_TEST(real_limit_holds_and_all_get_in),
           KIT_TEST(sim_full_line_refuses),
           KIT_TEST(sim_who_is_cancelled_in_the_line_takes_no_place),
-          KIT_TEST_ONCE(sim_adaptive_limit_follows_the_far_end))
+          KIT_TEST_ONCE(sim_adaptive_limit_follows_the_far_end),
+          KIT_TEST(sim_limits_may_be_as_large_as_they_like),
+          KIT_TEST(sim_calls_that_fail_together_cut_the_limit_once))
