@@ -7,9 +7,9 @@
 //
 // Calls of the window are counted in ten slices by time, so old failures fade by a tenth at a time.
 // While probing, only `probes` calls are under way at a time; everyone else is refused as if it
-// were open. A probe that never reports does not block the breaker: after another open_for, probes
-// begin again. Reports of calls that began before the breaker last changed its mode are only
-// counted.
+// were open. Probes that do not report do not block the breaker: after another open_for, others may
+// take their place; when they do report after all, that counts. Reports of calls that began before
+// the breaker last changed its mode say nothing of how it is now, and are not counted.
 #include <hypha/flow.h>
 
 #define BREAKER_SLICES 10
@@ -26,7 +26,8 @@ struct hy_breaker {
     hy_breaker_mode mode;
     breaker_slice slices[BREAKER_SLICES];
     int64_t slice; // number of the current one
-    hy_ns until;   // open: when probes begin; probing: when they begin anew
+    hy_ns since;   // when it came into its mode
+    hy_ns until;   // open: when probes begin; probing: when others may take their place
     hy_ns open_for;
     uint32_t probes_begun, probes_good;
 };
@@ -47,15 +48,26 @@ static breaker_slice *breaker_current(hy_breaker *breaker, hy_ns now) {
     return &breaker->slices[slice % BREAKER_SLICES];
 }
 
-static void breaker_trip(hy_breaker *breaker, hy_ns now) {
-    breaker->mode = HY_BREAKER_OPEN;
-    breaker->until = now + breaker->open_for;
-    breaker->open_for *= 2;
-    if (breaker->open_for > BREAKER_OPEN_MAX) breaker->open_for = BREAKER_OPEN_MAX;
+static hy_ns breaker_later(hy_ns at, hy_ns by) {
+    return by > HY_NEVER - at ? HY_NEVER : at + by;
 }
 
-static void breaker_close(hy_breaker *breaker) {
-    breaker->mode = HY_BREAKER_CLOSED;
+static void breaker_enter(hy_breaker *breaker, hy_breaker_mode mode, hy_ns now) {
+    breaker->mode = mode;
+    breaker->since = now;
+}
+
+// A pause that is longer than a minute already stays as it is.
+static void breaker_trip(hy_breaker *breaker, hy_ns now) {
+    breaker_enter(breaker, HY_BREAKER_OPEN, now);
+    breaker->until = breaker_later(now, breaker->open_for);
+    hy_ns most = breaker->options.open_for;
+    if (most < BREAKER_OPEN_MAX) most = BREAKER_OPEN_MAX;
+    breaker->open_for = breaker->open_for < most / 2 ? breaker->open_for * 2 : most;
+}
+
+static void breaker_close(hy_breaker *breaker, hy_ns now) {
+    breaker_enter(breaker, HY_BREAKER_CLOSED, now);
     breaker->open_for = breaker->options.open_for;
     for (uint32_t i = 0; i < BREAKER_SLICES; i++)
         breaker->slices[i] = (breaker_slice){ 0 };
@@ -75,9 +87,12 @@ hy_err hy_breaker_try(hy_breaker *breaker) {
     if (breaker->mode == HY_BREAKER_CLOSED) return HY_OK;
     hy_ns now = hy_world_now(breaker->world);
     if (now >= breaker->until) {
-        breaker->mode = HY_BREAKER_PROBING;
-        breaker->until = now + breaker->options.open_for;
-        breaker->probes_begun = breaker->probes_good = 0;
+        if (breaker->mode == HY_BREAKER_OPEN) {
+            breaker_enter(breaker, HY_BREAKER_PROBING, now);
+            breaker->probes_good = 0;
+        }
+        breaker->until = breaker_later(now, breaker->options.open_for);
+        breaker->probes_begun = 0;
     }
     if (breaker->mode == HY_BREAKER_OPEN || breaker->probes_begun >= breaker->options.probes) {
         return HY_BUSY;
@@ -86,23 +101,24 @@ hy_err hy_breaker_try(hy_breaker *breaker) {
     return HY_OK;
 }
 
-void hy_breaker_told(hy_breaker *breaker, hy_err outcome, hy_ns took) {
-    hy_ns now = hy_world_now(breaker->world);
+static void breaker_count(hy_breaker *breaker, bool failed, hy_ns now) {
     breaker_slice *slice = breaker_current(breaker, now);
-    bool failed = breaker_failed(breaker, outcome, took);
     slice->calls++;
     slice->failures += failed;
+    if (breaker_is_bad(breaker)) breaker_trip(breaker, now);
+}
+
+void hy_breaker_told(hy_breaker *breaker, hy_err outcome, hy_ns took) {
+    hy_ns now = hy_world_now(breaker->world);
+    if (took < 0) took = 0;
+    if (breaker->mode == HY_BREAKER_OPEN || now - took < breaker->since) return;
+    bool failed = breaker_failed(breaker, outcome, took);
     if (breaker->mode == HY_BREAKER_CLOSED) {
-        if (breaker_is_bad(breaker)) breaker_trip(breaker, now);
-        return;
-    }
-    if (breaker->mode != HY_BREAKER_PROBING) return;
-    bool is_probe = now - took >= breaker->until - breaker->options.open_for;
-    if (!is_probe) return;
-    if (failed) {
+        breaker_count(breaker, failed, now);
+    } else if (failed) {
         breaker_trip(breaker, now);
     } else if (++breaker->probes_good >= breaker->options.probes) {
-        breaker_close(breaker);
+        breaker_close(breaker, now);
     }
 }
 
@@ -114,9 +130,8 @@ hy_err hy_breaker_call(hy_breaker *breaker, hy_fn fn, void *arg) {
     // A caller that was cancelled says nothing about the one that was called.
     hy_err reason = hy_check();
     if (reason != HY_OK && err == reason && err != HY_TIMEOUT) {
-        if (breaker->mode == HY_BREAKER_PROBING && breaker->probes_begun > 0) {
-            breaker->probes_begun--;
-        }
+        bool was_probe = breaker->mode == HY_BREAKER_PROBING && begin >= breaker->since;
+        if (was_probe && breaker->probes_begun > 0) breaker->probes_begun--;
         return err;
     }
     hy_breaker_told(breaker, err, hy_world_now(breaker->world) - begin);
@@ -150,6 +165,7 @@ hy_err hy_breaker_open(hy_scope *scope, const hy_breaker_options *options,
     breaker->mem = mem;
     breaker->options = o;
     breaker->open_for = o.open_for;
+    breaker->since = INT64_MIN; // whatever began before counts
     breaker->slice = hy_world_now(world) / (o.window / BREAKER_SLICES);
     hy_err err = hy_own(scope, breaker, breaker_free, 0);
     if (err == HY_OK) *out_breaker = breaker;
