@@ -40,7 +40,7 @@ hy_err hy_budget_open(hy_scope *scope, const hy_budget_options *options, hy_budg
     budget->percent = o.percent;
     budget->slice_ns = o.ttl / BUDGET_SLICES;
     budget->slice = hy_world_now(world) / budget->slice_ns;
-    budget->reserve = (int64_t)o.per_second * (o.ttl / HY_SECONDS(1)) * BUDGET_RETRY;
+    budget->reserve = (int64_t)o.per_second * (o.ttl / HY_MS(1)) / 1000 * BUDGET_RETRY;
     hy_err err = hy_own(scope, budget, budget_free, 0);
     if (err == HY_OK) *out_budget = budget;
     return err;

@@ -1,8 +1,12 @@
 // hedge.c - the same request again when the first is late.
 //
-// A race scope: the first success finishes it, and finishing cancels the others and waits for them,
-// so no copy is still at work when the caller goes on. The calling fiber starts copy after copy; it
-// waits for the delay, or for the latest copy to fail: then the next one starts at once.
+// A scope with a task for each copy. The calling fiber starts copy after copy; it waits for the
+// delay, or for a copy to fail: then the next one starts at once. The first success ends the scope,
+// which cancels the others and waits for them, so no copy is still at work when the caller goes on.
+//
+// Each copy has a scope of its own for what it starts, so a success is one when all of that has
+// ended well, and what fails in a copy that lost is no error of the call. A success is never thrown
+// away: not by another copy, and not by a cancellation that comes before the caller could see it.
 #include "flow/budget.h"
 
 #include <hypha/flow.h>
@@ -21,10 +25,16 @@ typedef struct hedge_copy {
     uint32_t number;
 } hedge_copy;
 
+static hy_err hedge_call(void *arg) {
+    const hedge_copy *copy = arg;
+    return copy->all->fn(copy->all->arg, copy->number);
+}
+
 static hy_err hedge_run(void *arg) {
     hedge_copy *copy = arg;
     hedge *all = copy->all;
-    hy_err err = all->fn(all->arg, copy->number);
+    if (all->won) return HY_OK; // there was no room for it before
+    hy_err err = hy_within(HY_NEVER, hedge_call, copy);
     if (err == HY_OK && !all->won) {
         all->won = true;
         all->winner = copy->number;
@@ -36,7 +46,7 @@ static hy_err hedge_run(void *arg) {
     return HY_OK;
 }
 
-// How many of `count` copies have ended; *out_won when one of them well.
+// Until a copy has ended, which is counted, or `until`: HY_TIMEOUT.
 static hy_err hedge_wait(hedge *all, hy_ns until, uint32_t *ended) {
     hy_err result = HY_OK;
     hy_case one = { .chan = all->ended, .recv = &result };
@@ -59,7 +69,8 @@ static hy_err hedge_body(hedge *all, hy_scope *scope, const hy_hedge_options *o,
             if (err == HY_OK) begun++;
             more = err == HY_OK && begun < o->copies_max;
         }
-        hy_ns until = more ? hy_world_now(world) + o->delay : HY_NEVER;
+        hy_ns until = HY_NEVER;
+        if (more && __builtin_add_overflow(hy_world_now(world), o->delay, &until)) until = HY_NEVER;
         hy_err err = hedge_wait(all, until, &ended);
         if (err != HY_OK && (err != HY_TIMEOUT || hy_check() != HY_OK)) return err;
         if (more && !all->won) more = hyi_budget_withdraw(o->budget);
@@ -82,6 +93,7 @@ hy_err hy_hedge(const hy_hedge_options *options, hy_err (*fn)(void *arg, uint32_
         if (err == HY_OK) err = hedge_body(&all, scope, &o, copies);
         break; // cancels the copies that lost
     }
-    if (err == HY_OK && out_winner) *out_winner = all.winner;
-    return err;
+    if (!all.won) return err;
+    if (out_winner) *out_winner = all.winner;
+    return HY_OK;
 }

@@ -48,7 +48,7 @@ static hy_ns retry_delay(const hy_retry_options *o, hy_world *world, hy_err err,
     case HY_BACKOFF_CONSTANT: return o->delay;
     case HY_BACKOFF_DECORRELATED:
         bound = last > o->delay_max / 3 ? o->delay_max : last * 3;
-        return retry_random(world, o->delay, bound > o->delay ? bound : o->delay);
+        return retry_random(world, o->delay < bound ? o->delay : bound, bound);
     default:
         bound = retry_bound(o, calls);
         return o->no_jitter ? bound : retry_random(world, 0, bound);
@@ -60,8 +60,9 @@ static hy_retry_options retry_options(const hy_retry_options *given) {
     if (given) o = *given;
     if (o.calls_max == 0) o.calls_max = 3;
     if (o.delay == 0) o.delay = HY_MS(20);
-    if (o.delay_max == 0) o.delay_max = HY_SECONDS(1);
-    HY_ASSERT(o.delay > 0 && o.delay_max >= 0 && o.delay_max <= HY_NEVER / 2);
+    if (o.delay_max == 0) o.delay_max = o.delay > HY_SECONDS(1) ? o.delay : HY_SECONDS(1);
+    if (o.delay_max > HY_NEVER / 2) o.delay_max = HY_NEVER / 2;
+    HY_ASSERT(o.delay > 0 && o.delay_max > 0);
     return o;
 }
 
@@ -87,9 +88,10 @@ hy_err hy_retry(const hy_retry_options *options, hy_fn fn, void *arg) {
         hy_err stopped = hy_check();
         if (stopped != HY_OK) return err;
         bool worth = o.worth ? o.worth(o.self, err, state.call) : retry_worth(err);
-        if (!worth || !hyi_budget_withdraw(o.budget)) return err;
+        if (!worth) return err;
         wait = retry_delay(&o, world, err, state.call, wait);
         if (wait >= hy_scope_deadline(scope) - hy_world_now(world)) return err;
+        if (!hyi_budget_withdraw(o.budget)) return err; // the last to be asked: it costs something
         if (wait > 0 && hy_sleep(wait) != HY_OK) return err;
         state.last_err = err;
     }
