@@ -44,7 +44,7 @@ typedef struct hyi_real {
     hy_post *first_post, *last_post; // to be run, oldest first; our own thread alone
     hyi_timers timers;
     hyi_real_alarm alarm;
-    bool may_sleep; // in run, not in turn
+    bool may_sleep;    // in run, not in turn
     uint32_t expected; // hy_world_expect, and work that is out: `wake` then keeps the loop alive
     bool closing;
     uint32_t handles; // open streams, listeners, connects, watches, signals
@@ -63,7 +63,7 @@ typedef struct hyi_real {
     atomic_uintptr_t owner; // pthread_self() of the thread inside run or turn; 0: nobody
     atomic_uint files;      // open; any thread opens and closes them
     hyi_real_pool pool;
-    struct real_stream *connecting; // real_stream.c
+    struct real_stream *connecting;            // real_stream.c
     uint8_t read_buffer[HYI_REAL_READ_BUFFER]; // lent to one read at a time
 } hyi_real;
 
