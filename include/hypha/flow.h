@@ -190,8 +190,9 @@ typedef struct hy_hedge_options {
     hy_budget *budget;   // further copies withdraw; NULL: none
 } hy_hedge_options;
 // Fiber. `fn` gets the number of its copy, 0 first, and runs in a scope of its own; a copy that
-// fails is followed at once. *out_winner (may be NULL): whose success it was; what other copies have
-// made is the caller's to undo. When all fail: the first error; or why the caller was cancelled.
+// fails is followed at once. *out_winner (may be NULL): whose success it was; what other copies
+// have made is the caller's to undo. When all fail: the first error; or why the caller was
+// cancelled.
 HY_API hy_err hy_hedge(const hy_hedge_options *options, hy_err (*fn)(void *arg, uint32_t copy),
                        void *arg, uint32_t *out_winner);
 
@@ -202,10 +203,11 @@ typedef struct hy_flight hy_flight;
 // At most `keys_max` keys under way at a time; 0: 1,024.
 HY_API HY_CHECKED hy_err hy_flight_open(hy_scope *scope, uint32_t keys_max, hy_flight **out_flight);
 // Fiber. The work runs in the flight's scope, with its context, so it goes on when the one who
-// began it is cancelled, as long as somebody waits; while that scope is being stopped, one of those
-// who ask works himself. Everybody gets *out_shared held once, or the work's error. Keys: 1 to
-// 65,536 bytes (HY_RANGE, HY_TOO_LARGE). HY_LIMIT: too many keys under way. HY_DEADLOCK: it is the
-// work that asks for its own key. HY_CLOSED, or why the flight's scope was cancelled: no new work.
+// began it is cancelled, as long as somebody waits; where that scope takes no task, because it is
+// being stopped or at its tasks_max, one of those who ask works himself. Everybody gets *out_shared
+// held once, or the work's error. Keys: 1 to 65,536 bytes (HY_RANGE, HY_TOO_LARGE). HY_LIMIT: too
+// many keys under way. HY_DEADLOCK: it is the work that asks for its own key. HY_CLOSED, or why the
+// flight's scope was cancelled: no new work.
 typedef hy_err (*hy_load)(void *self, hy_bytes key, hy_shared **out_shared);
 HY_API HY_CHECKED hy_err hy_flight_do(hy_flight *flight, hy_bytes key, hy_load work, void *self,
                                       hy_shared **out_shared);
@@ -248,8 +250,8 @@ typedef struct hy_cache_options {
 HY_API HY_CHECKED hy_err hy_cache_open(hy_scope *scope, const hy_cache_options *options,
                                        hy_cache **out_cache);
 // Fiber. The value, held once by the caller (hy_shared_drop). Keys here and below: 1 to 65,536
-// bytes (HY_RANGE, HY_TOO_LARGE). HY_NOT_FOUND: no loader, or it said so (now or, within `negative`,
-// before); or its error, which is not remembered; or what hy_flight_do says.
+// bytes (HY_RANGE, HY_TOO_LARGE). HY_NOT_FOUND: no loader, or it said so (now or, within
+// `negative`, before); or its error, which is not remembered; or what hy_flight_do says.
 HY_API HY_CHECKED hy_err hy_cache_get(hy_cache *cache, hy_bytes key, hy_shared **out_shared);
 // What is there and fresh, without loading or waiting, borrowed until the next call that may change
 // the cache. NULL: nothing.

@@ -257,13 +257,9 @@ static void cache_refresh_begin(hy_cache *cache, hyi_cache_entry *entry) {
     refresh->cache = cache;
     refresh->key_len = key.len;
     memcpy(refresh->key, key.ptr, key.len);
-    entry->refreshing = true; // first: a spawn that waits may let the entry go
-    hy_err err = hy_spawn(cache->scope, cache_refresh_run, refresh,
-                          HY_OPTIONS(hy_spawn, .name = "cache refresh"), NULL);
-    if (err == HY_OK) return;
-    hyi_cache_entry *now = cache_find(cache, (hy_bytes){ refresh->key, refresh->key_len });
-    if (now) now->refreshing = false;
-    hy_mem_free(cache->mem, refresh, sizeof *refresh + refresh->key_len);
+    hy_err err = hyi_flight_spawn(cache->scope, cache_refresh_run, refresh, "cache refresh");
+    entry->refreshing = err == HY_OK; // no room: the next one tries
+    if (err != HY_OK) hy_mem_free(cache->mem, refresh, sizeof *refresh + refresh->key_len);
 }
 
 // ---- asking ----

@@ -201,6 +201,33 @@ static hy_err refresh_that_was_dropped_does_not_stop_later_ones(void *unused) {
     return err;
 }
 
+static hy_err hog(void *arg) {
+    (void)arg;
+    return hy_sleep(HY_SECONDS(60));
+}
+
+static hy_err stale_value_is_given_at_once_where_there_is_no_room_to_refresh(void *unused) {
+    (void)unused;
+    backend b = { .mem = memory(), .takes = HY_MS(5) };
+    hy_err err = HY_OK;
+    HY_SCOPE(s, &err, .name = "full", .tasks_max = 1) {
+        asker a = { 0 };
+        err = hy_cache_open(s,
+                            HY_OPTIONS(hy_cache, .load = load, .self = &b,
+                                       .time_to_live = HY_SECONDS(1), .stale = HY_NEVER),
+                            &a.cache);
+        if (err == HY_OK) err = ask(&a);
+        if (err == HY_OK) err = hy_sleep(HY_SECONDS(2));
+        if (err == HY_OK) err = hy_spawn(s, hog, NULL, NULL, NULL);
+        hy_ns begin = hy_world_now(hy_scope_world(s));
+        if (err == HY_OK) err = ask(&a);
+        if (err != HY_OK) break;
+        CHECK(hy_world_now(hy_scope_world(s)) - begin < HY_SECONDS(1));
+        break;
+    }
+    return err;
+}
+
 // ---- evicted calls back ----
 
 typedef struct nosy {
@@ -357,6 +384,7 @@ RUN_SIM(put_that_fails_leaves_no_older_value)
 RUN_SIM(keys_have_bounds)
 RUN_SIM(stale_value_that_is_gone_at_the_source_is_gone_here)
 RUN_SIM(refresh_that_was_dropped_does_not_stop_later_ones)
+RUN_SIM(stale_value_is_given_at_once_where_there_is_no_room_to_refresh)
 RUN_SIM(evicted_may_call_the_cache)
 RUN_SIM(values_that_are_dropped_may_call_the_cache)
 RUN_SIM(level_2_alone_is_enough)
@@ -367,6 +395,7 @@ KIT_TESTS(KIT_TEST(sim_who_asks_after_a_drop_gets_what_was_loaded_after_it),
           KIT_TEST(sim_put_that_fails_leaves_no_older_value), KIT_TEST(sim_keys_have_bounds),
           KIT_TEST(sim_stale_value_that_is_gone_at_the_source_is_gone_here),
           KIT_TEST(sim_refresh_that_was_dropped_does_not_stop_later_ones),
+          KIT_TEST(sim_stale_value_is_given_at_once_where_there_is_no_room_to_refresh),
           KIT_TEST(sim_evicted_may_call_the_cache),
           KIT_TEST(sim_values_that_are_dropped_may_call_the_cache),
           KIT_TEST(sim_level_2_alone_is_enough),

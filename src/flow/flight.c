@@ -5,10 +5,11 @@
 // is cancelled, and forgotten at once: who asks for the key next begins anew instead of sharing an
 // end that was meant for others.
 //
-// A run has a leader until its task is there: the one who began it, which may have to wait for room
-// in the scope. A leader that is cancelled hands the run over to the first of those who wait, so a
-// cancellation is nobody else's. While the scope drains it takes no tasks, but its requests are
-// still to be answered: then the leader works itself, in its own context.
+// Where the scope takes no task, because it drains or is full, the one who began the run works
+// himself, in his own context: requests under way are answered while a program stops, and a scope
+// whose tasks all wait for loads does not wait for ever. He is the run's leader then. A leader that
+// is cancelled hands the run over to the first of those who wait, who begins the work again, so a
+// cancellation is nobody else's.
 #include "flow/flight.h"
 
 #include "flow/keyed.h"
@@ -27,7 +28,7 @@ typedef struct flight_run {
     hyi_keyed keyed;
     hy_flight *flight;
     bool listed;      // in the index
-    bool led;         // somebody who is not in `waiting` starts it, or does the work
+    bool led;         // somebody who is not in `waiting` does the work
     hyi_list waiting; // flight_place
     hy_scope *scope;  // of the work, while it is at work
     hy_load work;
@@ -134,14 +135,14 @@ static hy_err flight_join(flight_run *run, hy_shared **out_shared) {
 static bool flight_hand_over(flight_run *run) {
     flight_place *place = flight_first(run);
     if (!place) return false;
-    hyi_scope_live(run->flight->scope); // until the new one leads, nobody else keeps it
+    hyi_scope_live(run->flight->scope); // until the new one has begun, nobody else keeps it
     hyi_list_remove(&place->link);
     place->leads = true;
     hyi_wake(place->wait.task, HY_OK);
     return true;
 }
 
-// The work of a scope that drains: in this fiber, and the scope waits for it.
+// In this fiber; the scope waits for it.
 static hy_err flight_work_here(flight_run *run, hy_shared **out_shared) {
     hy_scope *scope = run->flight->scope;
     hyi_scope_live(scope);
@@ -154,28 +155,30 @@ static hy_err flight_work_here(flight_run *run, hy_shared **out_shared) {
     return err;
 }
 
-static bool flight_drains(const hy_scope *scope) {
-    return (scope->flags & (HYI_SCOPE_DRAINING | HYI_SCOPE_CANCELLED | HYI_SCOPE_ENDING)) ==
-           HYI_SCOPE_DRAINING;
+static bool flight_scope_lives(const hy_scope *scope) {
+    return (scope->flags & (HYI_SCOPE_CANCELLED | HYI_SCOPE_ENDING)) == 0;
+}
+
+hy_err hyi_flight_spawn(hy_scope *scope, hy_fn fn, void *arg, const char *name) {
+    hy_err err = hyi_scope_refuses(scope);
+    if (err == HY_OK && (scope->flags & HYI_SCOPE_COUNTS_TASKS)) {
+        err = hyi_budget_take_task(scope, false);
+        if (err == HY_OK) hyi_budget_give_task(scope); // there is room, and the spawn takes it
+    }
+    return err != HY_OK ? err : hy_spawn(scope, fn, arg, HY_OPTIONS(hy_spawn, .name = name), NULL);
 }
 
 static hy_err flight_begin(flight_run *run, hy_shared **out_shared) {
     hy_scope *scope = run->flight->scope;
-    run->led = true;
-    hy_err err = hy_spawn(scope, flight_task, run, HY_OPTIONS(hy_spawn, .name = "flight"), NULL);
-    if (err == HY_CLOSED && hy_check() == HY_OK && flight_drains(scope)) {
-        return flight_work_here(run, out_shared);
-    }
-    if (err == HY_OK) {
-        run->led = false;
-        return flight_join(run, out_shared);
-    }
-    bool handed_over = hy_check() != HY_OK && flight_hand_over(run);
-    if (!handed_over) flight_land(run, err, NULL);
+    hy_err err = hyi_flight_spawn(scope, flight_task, run, "flight");
+    run->led = (err == HY_CLOSED || err == HY_LIMIT) && flight_scope_lives(scope);
+    if (run->led) return flight_work_here(run, out_shared);
+    if (err == HY_OK) return flight_join(run, out_shared);
+    flight_land(run, err, NULL);
     return err;
 }
 
-// After a hand-over, which keeps the scope; the beginning knows whether it must be kept longer.
+// After a hand-over, which keeps the scope until here.
 static hy_err flight_lead(flight_run *run, hy_shared **out_shared) {
     hy_scope *scope = run->flight->scope;
     hy_err err = flight_begin(run, out_shared);

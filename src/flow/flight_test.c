@@ -1,8 +1,8 @@
 // flight_test.c - one works and all get its answer, whoever is cancelled, stopped or has no room.
 //
-// The hard places are those where the one who began a flight goes away: while it waits for room for
-// the work's task, while the scope of the flight is being stopped, and in the round in which the
-// work ends.
+// The hard places are those where the one who began a flight goes away: while it works itself,
+// because the flight's scope has no room for a task or is being stopped, and in the round in which
+// the work ends.
 #include <hypha/flow.h>
 
 #include "kit/kit.h"
@@ -32,6 +32,15 @@ static hy_err ask(void *arg) {
     s->answers += err == HY_OK;
     s->last_err = err;
     hy_shared_drop(shared);
+    return err;
+}
+
+// A task of the scope in which there is room for one task.
+static hy_err ask_in_place(void *arg) {
+    hy_err err = HY_OK;
+    HY_SCOPE(request, &err, .timeout = HY_SECONDS(1)) {
+        err = ask(arg);
+    }
     return err;
 }
 
@@ -71,18 +80,19 @@ static hy_err two_ask_without_room(sky *s, bool cancel_first, bool cancel_second
 
 static hy_err who_began_without_room_leaves_the_work_to_the_next(void *unused) {
     (void)unused;
-    sky s = { .takes = HY_MS(5) };
+    sky s = { .takes = HY_MS(40) };
     hy_err err = two_ask_without_room(&s, true, false);
     if (err == HY_NOMEM || s.last_err == HY_NOMEM) return HY_NOMEM;
     CHECK_EQ(err, HY_OK);
-    CHECK_EQ(s.works, 1);
+    CHECK_EQ(s.works, 2); // begun again
+    CHECK_EQ(s.most_at_work, 1);
     CHECK_EQ(s.answers, 2);
     return HY_OK;
 }
 
-static hy_err who_leaves_does_not_forget_the_one_that_waits_for_room(void *unused) {
+static hy_err who_leaves_does_not_end_the_work_of_the_other(void *unused) {
     (void)unused;
-    sky s = { .takes = HY_MS(5) };
+    sky s = { .takes = HY_MS(40) };
     hy_err err = two_ask_without_room(&s, false, true);
     if (err == HY_NOMEM || s.last_err == HY_NOMEM) return HY_NOMEM;
     CHECK_EQ(err, HY_OK);
@@ -91,14 +101,30 @@ static hy_err who_leaves_does_not_forget_the_one_that_waits_for_room(void *unuse
     return HY_OK;
 }
 
-static hy_err when_all_leave_nothing_begins(void *unused) {
+static hy_err when_all_leave_the_next_begins_anew(void *unused) {
     (void)unused;
-    sky s = { .takes = HY_MS(5) };
+    sky s = { .takes = HY_MS(40) };
     hy_err err = two_ask_without_room(&s, true, true);
     if (err == HY_NOMEM || s.last_err == HY_NOMEM) return HY_NOMEM;
     CHECK_EQ(err, HY_OK);
-    CHECK_EQ(s.works, 1); // of the third, who came later
+    CHECK_EQ(s.works, 2);
     CHECK_EQ(s.answers, 1);
+    return HY_OK;
+}
+
+static hy_err tasks_that_fill_the_scope_are_answered(void *unused) {
+    (void)unused;
+    sky s = { .takes = HY_MS(5), .mem = hy_world_mem(hy_scope_world(hy_scope_current())) };
+    hy_err err = HY_OK;
+    HY_SCOPE(full, &err, .name = "full", .tasks_max = 2) {
+        err = hy_flight_open(full, 0, &s.flight);
+        for (int i = 0; i < 2 && err == HY_OK; i++)
+            err = hy_spawn(full, ask_in_place, &s, NULL, NULL);
+        if (err != HY_OK) break;
+    }
+    if (err != HY_OK) return err;
+    CHECK_EQ(s.answers, 2);
+    CHECK_EQ(s.works, 1);
     return HY_OK;
 }
 
@@ -197,16 +223,18 @@ static hy_err keys_have_bounds(void *unused) {
 }
 
 RUN_SIM(who_began_without_room_leaves_the_work_to_the_next)
-RUN_SIM(who_leaves_does_not_forget_the_one_that_waits_for_room)
-RUN_SIM(when_all_leave_nothing_begins)
+RUN_SIM(who_leaves_does_not_end_the_work_of_the_other)
+RUN_SIM(when_all_leave_the_next_begins_anew)
+RUN_SIM(tasks_that_fill_the_scope_are_answered)
 RUN_SIM(requests_under_way_are_answered_while_it_drains)
 RUN_SIM(cancelled_scope_gives_everybody_its_reason)
 RUN_SIM(work_that_asks_for_itself_is_told)
 RUN_SIM(keys_have_bounds)
 
 KIT_TESTS(KIT_TEST(sim_who_began_without_room_leaves_the_work_to_the_next),
-          KIT_TEST(sim_who_leaves_does_not_forget_the_one_that_waits_for_room),
-          KIT_TEST(sim_when_all_leave_nothing_begins),
+          KIT_TEST(sim_who_leaves_does_not_end_the_work_of_the_other),
+          KIT_TEST(sim_when_all_leave_the_next_begins_anew),
+          KIT_TEST(sim_tasks_that_fill_the_scope_are_answered),
           KIT_TEST(sim_requests_under_way_are_answered_while_it_drains),
           KIT_TEST(sim_cancelled_scope_gives_everybody_its_reason),
           KIT_TEST(sim_work_that_asks_for_itself_is_told), KIT_TEST(sim_keys_have_bounds))
