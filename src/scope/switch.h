@@ -17,8 +17,9 @@
 // return address of 0: debuggers and unwinders stop there. tools/gdb/hypha.py knows this layout.
 //
 // Not kept: the floating-point modes (mxcsr, the x87 control word, fpcr) are the thread's, so who
-// changes the rounding puts it back before it waits; signal masks are the thread's too. Shadow
-// stacks (CET) do not know what happens here: cmake/fibers.cmake keeps them off.
+// changes the rounding puts it back before it waits; signal masks are the thread's too. Nor ffr, of
+// which compilers have no use of their own. Shadow stacks (CET) do not know what happens here:
+// cmake/fibers.cmake keeps them off.
 #ifndef HYI_SCOPE_SWITCH_H
 #define HYI_SCOPE_SWITCH_H
 
@@ -89,6 +90,16 @@ __attribute__((always_inline)) static inline void hyi_switch(void **out_sp, void
 
 #else // aarch64
 
+// The scalable vectors have no names of their own, they are what v0-v31 are the beginning of. The
+// predicates have.
+#ifdef __ARM_FEATURE_SVE
+#define HYI_SWITCH_WIDE                                                                            \
+    , "p0", "p1", "p2", "p3", "p4", "p5", "p6", "p7", "p8", "p9", "p10", "p11", "p12", "p13",      \
+        "p14", "p15"
+#else
+#define HYI_SWITCH_WIDE
+#endif
+
 __attribute__((always_inline)) static inline void hyi_switch(void **out_sp, void *sp) {
     register void **out __asm__("x0") = out_sp;
     register void *to __asm__("x1") = sp;
@@ -109,7 +120,7 @@ __attribute__((always_inline)) static inline void hyi_switch(void **out_sp, void
                        "x25", "x26", "x27", "x28", "x30", "v0", "v1", "v2", "v3", "v4", "v5", "v6",
                        "v7", "v8", "v9", "v10", "v11", "v12", "v13", "v14", "v15", "v16", "v17",
                        "v18", "v19", "v20", "v21", "v22", "v23", "v24", "v25", "v26", "v27", "v28",
-                       "v29", "v30", "v31", "cc", "memory");
+                       "v29", "v30", "v31", "cc", "memory" HYI_SWITCH_WIDE);
 }
 
 #endif
