@@ -135,6 +135,46 @@ check_wasm() {
     built wasm && pure_symbols llvm-nm build/wasm/libhypha_pure.a
 }
 
+# The switch of fibers has an assembler for a processor that we do not have: each of these builds of
+# a program around it is run by an emulator. Without frame pointers x29 is a register like others, and
+# with +sve there are registers that the other builds do not know.
+aarch64_builds=(
+    "aarch64-linux-gnu-gcc -O0"
+    "aarch64-linux-gnu-gcc -O2"
+    "aarch64-linux-gnu-gcc -O3"
+    "aarch64-linux-gnu-gcc -O2 -fomit-frame-pointer -mbranch-protection=standard"
+    "aarch64-linux-gnu-gcc -O3 -march=armv8.2-a+sve"
+    "clang --target=aarch64-linux-gnu -fuse-ld=lld -O2"
+    "clang --target=aarch64-linux-gnu -fuse-ld=lld -O3 -march=armv8.2-a+sve"
+)
+
+aarch64_switch() { # aarch64_switch program compiler [options]: builds it and runs it
+    local program=$1
+    shift
+    "$@" -std=c17 -D_GNU_SOURCE -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion \
+        -Wstrict-prototypes -Wmissing-prototypes -Werror -Iinclude -Isrc -static \
+        test/house/aarch64_switch.c src/scope/switch.c -o "$program" &&
+        (ulimit -c 0 && timeout 60 qemu-aarch64 -cpu max "$program")
+}
+
+check_aarch64() {
+    local i tool jobs=() bad=0 dir=build/aarch64
+    for tool in aarch64-linux-gnu-gcc clang qemu-aarch64; do
+        command -v $tool >/dev/null || return $nothing_to_run
+    done
+    mkdir -p $dir
+    for i in "${!aarch64_builds[@]}"; do
+        # shellcheck disable=SC2086
+        aarch64_switch "$dir/switch_$i" ${aarch64_builds[i]} >"$dir/switch_$i.log" 2>&1 &
+        jobs+=($!)
+    done
+    for i in "${!aarch64_builds[@]}"; do
+        wait "${jobs[i]}" || { echo "FAILED: ${aarch64_builds[i]}" && bad=1; }
+        cat "$dir/switch_$i.log"
+    done
+    return $bad
+}
+
 check_clang() { built fuzz; } # the preset `fuzz` builds everything with clang
 check_release() { built release; }
 check_paranoid() { tested paranoid -LE 'house|slow'; }
