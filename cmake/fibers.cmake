@@ -12,6 +12,14 @@ if(TARGET hypha_scope)
                                     COMPILE_OPTIONS "-fcf-protection=none;-mno-red-zone"
                                     COMPILE_DEFINITIONS HYI_NO_RED_ZONE)
     endif()
-    # A big frame is touched page by page, so that it meets the guard page below a fiber's stack.
-    target_compile_options(hypha_scope PUBLIC -fstack-clash-protection)
+    # A big frame is touched page by page, so that it meets the guard page below a fiber's stack. gcc
+    # for aarch64 believes in guards of 64 KiB unless told; clang does not know the flag everywhere.
+    include(CheckCCompilerFlag)
+    check_c_compiler_flag(-fstack-clash-protection HYPHA_PROBES_FRAMES)
+    if(HYPHA_PROBES_FRAMES)
+        target_compile_options(hypha_scope PUBLIC -fstack-clash-protection)
+    endif()
+    if(CMAKE_C_COMPILER_ID STREQUAL "GNU" AND CMAKE_SYSTEM_PROCESSOR MATCHES "aarch64|arm64")
+        target_compile_options(hypha_scope PUBLIC --param=stack-clash-protection-guard-size=12)
+    endif()
 endif()
