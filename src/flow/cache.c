@@ -34,7 +34,7 @@ static size_t cache_entry_weight(const hyi_cache_entry *entry) {
 
 // Out of everything, and the caller's to give back.
 static void cache_take_out(hy_cache *cache, hyi_cache_entry *entry) {
-    hyi_index_remove(&cache->index, &entry->keyed);
+    hyi_lookup_remove(&cache->index, &entry->keyed);
     hyi_sieve_remove(&cache->sieve, &entry->sieve);
     cache->bytes -= cache_entry_weight(entry);
 }
@@ -82,8 +82,8 @@ static void cache_give_back_all(hy_cache *cache, hyi_keyed *gone) {
 }
 
 static hyi_cache_entry *cache_find(const hy_cache *cache, hy_bytes key) {
-    uint64_t hash = hyi_index_hash(&cache->index, key);
-    hyi_keyed *found = hyi_index_find(&cache->index, key, hash);
+    uint64_t hash = hyi_lookup_hash(&cache->index, key);
+    hyi_keyed *found = hyi_lookup_find(&cache->index, key, hash);
     return found ? HYI_HOLDER(hyi_cache_entry, keyed, found) : NULL;
 }
 
@@ -99,7 +99,7 @@ static hyi_cache_entry *cache_entry_new(hy_cache *cache, hy_bytes key, hy_shared
     memcpy(entry->key, key.ptr, key.len);
     hy_bytes own = { entry->key, key.len };
     hy_ns now = time_to_live == HY_NEVER ? 0 : hy_world_now(cache->world);
-    entry->keyed = (hyi_keyed){ .hash = hyi_index_hash(&cache->index, own), .key = own };
+    entry->keyed = (hyi_keyed){ .hash = hyi_lookup_hash(&cache->index, own), .key = own };
     entry->shared = shared;
     entry->expires_at = cache_later(now, time_to_live);
     entry->refreshing = false;
@@ -126,7 +126,7 @@ static hy_err cache_insert(hy_cache *cache, hy_bytes key, hy_shared *shared, hy_
     }
     if (old) cache_take_out(cache, old);
     hyi_keyed *gone = cache_make_room(cache, cache_entry_weight(entry));
-    hyi_index_add(&cache->index, &entry->keyed);
+    hyi_lookup_add(&cache->index, &entry->keyed);
     hyi_sieve_add(&cache->sieve, &entry->sieve);
     cache->bytes += cache_entry_weight(entry);
     if (old) cache_give_back(cache, old, false);
@@ -368,7 +368,7 @@ hy_cache_stats hy_cache_stats_of(const hy_cache *cache) {
 static void cache_free(void *object) {
     hy_cache *cache = (hy_cache *)object;
     cache_empty(cache);
-    hyi_index_deinit(&cache->index);
+    hyi_lookup_deinit(&cache->index);
     hy_mem_free(cache->mem, cache, sizeof *cache);
 }
 
@@ -393,7 +393,7 @@ hy_err hy_cache_open(hy_scope *scope, const hy_cache_options *options, hy_cache 
     if (cache->options.level2) cache->options_level2 = *cache->options.level2;
     hyi_list_init(&cache->loads);
     hyi_sieve_init(&cache->sieve);
-    hy_err err = hyi_index_init(&cache->index, mem, hy_world_random(world));
+    hy_err err = hyi_lookup_init(&cache->index, mem, hy_world_random(world));
     if (err != HY_OK) {
         hy_mem_free(mem, cache, sizeof *cache);
         return err;

@@ -32,7 +32,7 @@ struct hy_cache {
     hy_mem *mem;
     hy_cache_options options;
     hy_cache_level2 options_level2;
-    hyi_index index;
+    hyi_lookup index;
     hyi_sieve sieve;
     size_t bytes;
     hyi_list loads;

@@ -20,7 +20,7 @@
 struct hy_flight {
     hy_scope *scope;
     hy_mem *mem;
-    hyi_index runs;
+    hyi_lookup runs;
     uint32_t keys_max;
 };
 
@@ -53,12 +53,12 @@ static flight_run *flight_new(hy_flight *flight, hy_bytes key, uint64_t hash) {
     memcpy(run->key, key.ptr, key.len);
     run->keyed = (hyi_keyed){ .hash = hash, .key = { run->key, key.len } };
     hyi_list_init(&run->waiting);
-    hyi_index_add(&flight->runs, &run->keyed);
+    hyi_lookup_add(&flight->runs, &run->keyed);
     return run;
 }
 
 static void flight_unlist(flight_run *run) {
-    if (run->listed) hyi_index_remove(&run->flight->runs, &run->keyed);
+    if (run->listed) hyi_lookup_remove(&run->flight->runs, &run->keyed);
     run->listed = false;
 }
 
@@ -199,8 +199,8 @@ hy_err hy_flight_do(hy_flight *flight, hy_bytes key, hy_load work, void *self,
     if (key.len > HYI_FLIGHT_KEY_MAX) return HY_TOO_LARGE;
     hy_err err = hy_check();
     if (err != HY_OK) return err;
-    uint64_t hash = hyi_index_hash(&flight->runs, key);
-    hyi_keyed *found = hyi_index_find(&flight->runs, key, hash);
+    uint64_t hash = hyi_lookup_hash(&flight->runs, key);
+    hyi_keyed *found = hyi_lookup_find(&flight->runs, key, hash);
     if (found) {
         flight_run *run = HYI_HOLDER(flight_run, keyed, found);
         return flight_is_in(run) ? HY_DEADLOCK : flight_join(run, out_shared);
@@ -215,7 +215,7 @@ hy_err hy_flight_do(hy_flight *flight, hy_bytes key, hy_load work, void *self,
 
 void hyi_flight_forget(hy_flight *flight, hy_bytes key) {
     if (flight->runs.count == 0) return;
-    hyi_keyed *found = hyi_index_find(&flight->runs, key, hyi_index_hash(&flight->runs, key));
+    hyi_keyed *found = hyi_lookup_find(&flight->runs, key, hyi_lookup_hash(&flight->runs, key));
     if (found) flight_unlist(HYI_HOLDER(flight_run, keyed, found));
 }
 
@@ -229,7 +229,7 @@ void hyi_flight_forget_all(hy_flight *flight) {
 
 static void flight_free(void *object) {
     hy_flight *flight = (hy_flight *)object;
-    hyi_index_deinit(&flight->runs);
+    hyi_lookup_deinit(&flight->runs);
     hy_mem_free(flight->mem, flight, sizeof *flight);
 }
 
@@ -241,7 +241,7 @@ hy_err hy_flight_open(hy_scope *scope, uint32_t keys_max, hy_flight **out_flight
     flight->scope = scope;
     flight->mem = mem;
     flight->keys_max = keys_max > 0 ? keys_max : 1024;
-    hy_err err = hyi_index_init(&flight->runs, mem, hy_world_random(world));
+    hy_err err = hyi_lookup_init(&flight->runs, mem, hy_world_random(world));
     if (err != HY_OK) {
         flight_free(flight);
         return err;

@@ -14,21 +14,21 @@ typedef struct hyi_keyed {
     hy_bytes key;
 } hyi_keyed;
 
-typedef struct hyi_index {
+typedef struct hyi_lookup {
     hy_mem *mem;
     uint64_t seed;
     hyi_keyed **buckets;
     uint32_t bucket_count; // a power of two
     uint32_t count;
-} hyi_index;
+} hyi_lookup;
 
-HY_CHECKED hy_err hyi_index_init(hyi_index *index, hy_mem *mem, uint64_t seed);
-void hyi_index_deinit(hyi_index *index); // no record is in it; works on a zeroed index
-uint64_t hyi_index_hash(const hyi_index *index, hy_bytes key);
-hyi_keyed *hyi_index_find(const hyi_index *index, hy_bytes key, uint64_t hash); // NULL: none
+HY_CHECKED hy_err hyi_lookup_init(hyi_lookup *index, hy_mem *mem, uint64_t seed);
+void hyi_lookup_deinit(hyi_lookup *index); // no record is in it; works on a zeroed index
+uint64_t hyi_lookup_hash(const hyi_lookup *index, hy_bytes key);
+hyi_keyed *hyi_lookup_find(const hyi_lookup *index, hy_bytes key, uint64_t hash); // NULL: none
 // `record` has its key and hash; no other has that key. Growing is tried, and done without when
 // there is no memory: only slower.
-void hyi_index_add(hyi_index *index, hyi_keyed *record);
-void hyi_index_remove(hyi_index *index, hyi_keyed *record);
+void hyi_lookup_add(hyi_lookup *index, hyi_keyed *record);
+void hyi_lookup_remove(hyi_lookup *index, hyi_keyed *record);
 
 #endif
