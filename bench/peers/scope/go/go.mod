@@ -1,0 +1,5 @@
+module hypha/bench/peers/scope
+
+go 1.26.0
+
+require golang.org/x/sync v0.24.0
