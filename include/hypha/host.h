@@ -27,6 +27,9 @@ typedef struct hy_host_options {
     bool twin;                // run every step twice (tests)
     hy_guard *guard;          // protect rows from raw writes (tests)
     hy_ns checkpoint_idle_ns; // idle for so long: checkpoint; 0: 50 ms
+    // hy_host_open_in only: told how its close went (as in hy_host_close), `host` being gone.
+    void (*closed)(void *self, hy_err err);
+    void *closed_self;
 } hy_host_options;
 
 // Loads the machine from the store, re-emits what the ledger holds (once executors are known and

@@ -95,12 +95,14 @@ typedef struct asking_owned {
     hy_host *host;
     hy_world *world;
     hy_mem *mem;
+    void (*told)(void *self, hy_err err); // the program, when it wants to know; NULL
+    void *told_self;
     hy_event closed;
 } asking_owned;
 
 static void asking_closed(void *self, hy_err err) {
-    (void)err; // HY_TIMEOUT, or the checkpoint's: the journal has everything
     asking_owned *owned = self;
+    if (owned->told) owned->told(owned->told_self, err);
     hy_event_set(&owned->closed);
 }
 
@@ -125,6 +127,7 @@ hy_err hy_host_open_in(hy_scope *scope, hy_store *store, const hy_machine *machi
     asking_owned *owned = hy_mem_alloc_zero(mem, sizeof *owned);
     if (owned == NULL) return hy_why_set(why, HY_NOMEM, machine->name, "no memory");
     *owned = (asking_owned){ .world = world, .mem = mem };
+    if (options) owned->told = options->closed, owned->told_self = options->closed_self;
     hy_err err = hy_host_open(world, store, machine, options, &owned->host, why);
     if (err != HY_OK) {
         hy_mem_free(mem, owned, sizeof *owned);

@@ -17,6 +17,8 @@ typedef struct place {
     hy_err fails;  // attempts before the `good`th end so
     uint32_t good; // number of the attempt that ends well
     uint32_t begun, ended, cleaned;
+    uint32_t closes;
+    hy_err close_err;  // of the latest of them
     hy_err seen_err;   // of the latest attempt's wait
     char seen_key[32]; // of the latest attempt
 } place;
@@ -47,13 +49,20 @@ static hy_err pay(void *self, const hy_effect *effect, void *out_completion) {
     return HY_OK;
 }
 
+static void told(void *self, hy_err err) {
+    place *p = self;
+    p->close_err = err;
+    p->closes++;
+}
+
 // Opens host and executor in `scope`, and an account with money.
 static hy_err open_bank(place *p, hy_scope *scope) {
     hy_executor limits = {
         .kind = BANK_DO_PAY, .self = p, .attempt_max_ns = HY_SECONDS(1), .backoff_min_ns = HY_MS(10)
     };
-    hy_err err =
-        hy_host_open_in(scope, &p->store.port, &bank_machine, NULL, HY_SECONDS(5), &p->host, NULL);
+    hy_err err = hy_host_open_in(scope, &p->store.port, &bank_machine,
+                                 HY_OPTIONS(hy_host, .closed = told, .closed_self = p),
+                                 HY_SECONDS(5), &p->host, NULL);
     if (err == HY_OK) err = hy_host_executor_in(p->attempts, p->host, &limits, pay);
     if (err != HY_OK) return err;
     hy_host_start(p->host);
@@ -122,7 +131,10 @@ static hy_err asked(void *arg) {
 
 static hy_err fiber_asks_and_its_scope_closes_the_host(hy_mem *mem) {
     place p = { 0 };
-    return run(mem, asked, &p);
+    hy_err err = run(mem, asked, &p);
+    CHECK_EQ(p.closes, 1);
+    CHECK_EQ(p.close_err, HY_OK);
+    return err;
 }
 
 // ---- attempts ----

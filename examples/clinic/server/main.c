@@ -138,13 +138,25 @@ static hy_err main_open_store(program *p, hy_store **out_store) {
     return err == HY_OK ? err : main_say(p, err, &why, p->database, "");
 }
 
+// The last checkpoint failed; that calls ran out of time is nothing to complain about.
+static void main_host_closed(void *self, hy_err err) {
+    const program *p = self;
+    if (err == HY_OK || err == HY_TIMEOUT) return;
+    (void)fprintf(stderr,
+                  "clinic: %s: %s\n"
+                  "clinic: everything acknowledged is in the journal; the next start goes on\n",
+                  p->database, hy_err_text(err));
+}
+
 static hy_err main_open_host(program *p) {
     clinic_service *s = &p->service;
     hy_store *store = NULL;
     hy_why why = { 0 };
     hy_err err = main_open_store(p, &store);
     if (err != HY_OK) return err;
-    err = hy_host_open_in(s->root, store, &clinic_machine, NULL, MAIN_HOST_MAX, &s->host, &why);
+    err = hy_host_open_in(s->root, store, &clinic_machine,
+                          HY_OPTIONS(hy_host, .closed = main_host_closed, .closed_self = p),
+                          MAIN_HOST_MAX, &s->host, &why);
     return err == HY_OK ? err : main_say(p, err, &why, p->database, main_store_hint(err));
 }
 
