@@ -36,6 +36,7 @@ static void cancel_mark(hy_scope *scope, hy_err why) {
     if (scope->flags & (HYI_SCOPE_COUNTS_TASKS | HYI_SCOPE_COUNTS_DESCRIPTORS)) {
         hyi_budget_refuse(scope, why);
     }
+    if (scope->more && scope->more->provided) hyi_provided_cancel(scope);
     if (scope->opener) cancel_interrupt(scope->opener);
     hyi_link *link = hyi_list_first(&scope->tasks);
     while (link) {

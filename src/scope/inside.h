@@ -322,6 +322,8 @@ void hyi_table_put_back(hy_root *root, hyi_table *table);
 static inline void hyi_table_drop(hy_root *root, hyi_table *table) {
     if (--table->refs == 0) hyi_table_put_back(root, table);
 }
+// provide.c: of a scope that has been cancelled: the fibers that build in it, and may be anybody's.
+void hyi_provided_cancel(const hy_scope *scope);
 void hyi_tables_free(hy_root *root); // all, whoever has them: the root ends or is abandoned
 
 // Around a block: what the task sees now, and, after the task's scope is again what it was, that.

@@ -19,6 +19,15 @@ typedef struct provide_wait {
     hyi_provided *on;
 } provide_wait;
 
+// A fiber that asks from outside (hy_scope_get) is none of those that the scope waits for: it is
+// counted while it builds or waits. The caller goes on without a wait after hyi_scope_unlive, so
+// the scope is there until then.
+static bool provide_arrive(const hyi_provided *it) {
+    bool is_guest = hyi_current && !hyi_task_is_in(hyi_current, it->scope);
+    if (is_guest) hyi_scope_live(it->scope);
+    return is_guest;
+}
+
 // ---- building -----------------------------------------------------------------------------------
 
 static void provide_drop(void *object) {
@@ -37,27 +46,31 @@ static void provide_tell_blocks(hy_task *task) {
     hy_task_cancel(task, why);
 }
 
-// The fiber moves to the providing scope for the time of the build.
+// The fiber moves to the providing scope for the time of the build. What it came from may be that
+// scope's own block, whose table the build may replace.
+static hy_err provide_call_there(hyi_provided *it, hy_task *task, void **out_value) {
+    hy_scope *scope = task->scope;
+    hyi_table *outer = hyi_table_outer(task);
+    hyi_table *borrowed = hyi_table_keep(it->scope->table);
+    hy_err told = task->told;
+    task->scope = it->scope;
+    task->table = borrowed;
+    hy_err err = it->provider.build(it->provider.self, it->scope, out_value);
+    HY_ASSERT(task->scope == it->scope); // the build has closed its blocks
+    task->scope = scope;
+    hyi_table_return(task, outer);
+    hyi_table_drop(task->root, borrowed);
+    if (told == HY_OK && task->told != HY_OK) provide_tell_blocks(task);
+    return err;
+}
+
 static hy_err provide_call(hyi_provided *it) {
     hy_task *task = hyi_current;
     void *value = NULL;
-    hy_err err;
-    if (!task) {
-        err = it->provider.build(it->provider.self, it->scope, &value);
-    } else {
-        hy_scope *scope = task->scope;
-        hyi_table *table = task->table;
-        hyi_table *borrowed = hyi_table_keep(it->scope->table);
-        hy_err told = task->told;
-        task->scope = it->scope;
-        task->table = borrowed;
-        err = it->provider.build(it->provider.self, it->scope, &value);
-        HY_ASSERT(task->scope == it->scope); // the build has closed its blocks
-        task->scope = scope;
-        task->table = table;
-        hyi_table_drop(task->root, borrowed);
-        if (told == HY_OK && task->told != HY_OK) provide_tell_blocks(task);
-    }
+    bool is_guest = provide_arrive(it);
+    hy_err err = task ? provide_call_there(it, task, &value)
+                      : it->provider.build(it->provider.self, it->scope, &value);
+    if (is_guest) hyi_scope_unlive(it->scope);
     if (err == HY_OK) it->value = value;
     return err;
 }
@@ -125,7 +138,10 @@ static hy_err provide_wait_for(hyi_provided *it) {
         .on = it,
     };
     hyi_list_append(&it->waiting, &wait.link);
-    return hyi_park(&wait.wait);
+    bool is_guest = provide_arrive(it);
+    hy_err err = hyi_park(&wait.wait);
+    if (is_guest) hyi_scope_unlive(it->scope);
+    return err;
 }
 
 const void *hyi_provided_get(hyi_provided *it) {
@@ -161,6 +177,14 @@ hy_err hyi_provided_new(hy_scope *scope, const hy_key *key, const hy_provider *p
     more->provided = it;
     // Without memory for the binding the record stays with the scope, and nobody sees it.
     return hyi_context_set(scope, key, (uintptr_t)it | HYI_PROVIDED_BIT);
+}
+
+void hyi_provided_cancel(const hy_scope *scope) {
+    for (const hyi_provided *it = scope->more->provided; it; it = it->next) {
+        hy_task *task = it->builder;
+        if (!task || task->scope != scope || task->state != HYI_TASK_PARKED) continue;
+        if (!task->wait->firm) hyi_interrupt(task, hyi_cancel_reason(task));
+    }
 }
 
 void hyi_provided_free_all(hy_scope *scope) {
