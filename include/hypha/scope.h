@@ -154,7 +154,7 @@ typedef struct hy_scope_options {
     size_t size;
     const char *name;         // borrowed for the scope's life; NULL: "scope"
     hy_ns timeout;            // from now; 0: none. Only tightens what is inherited
-    hy_ns deadline;           // hy_world_now; 0: none
+    hy_ns deadline;           // hy_world_now; 0: none. Below 0, as a timeout, it has passed
     hy_policy policy;         // NULL: hy_fail_fast for tasks, hy_one_for_one for services
     hy_ns shield;             // above 0: cancellation from above arrives so much later;
                               // HY_NEVER: never (then the scope must end by itself)
@@ -214,10 +214,10 @@ HY_API hy_err hy_scope_close(hy_scope *scope);
 // Two-phase stop: at once the scope is draining (hy_draining; intake calls return HY_CLOSED; no new
 // tasks or services in it or in dynamic scopes below, while blocks below, whose fibers are at work,
 // may still spawn what they need to finish). Tasks first, then services in reverse order of start,
-// each cancelled when its share of `grace` has passed (0: the scope's stop_max; what one does not
-// use the next one gets; where there are resources a tenth is kept for them). Services drain when
-// their turn comes, not before; but none is started again from now on. A second stop can shorten
-// the grace, a cancel ends it. Does not wait: join or close does.
+// each cancelled when its share of `grace` has passed (0: the scope's stop_max; below 0: none; what
+// one does not use the next one gets; where there are resources a tenth is kept for them). Services
+// drain when their turn comes, not before; but none is started again from now on. A second stop can
+// shorten the grace, a cancel ends it. Does not wait: join or close does.
 HY_API void hy_scope_stop(hy_scope *scope, hy_ns grace);
 // The whole subtree, now; shields hold it off. `why` is what waiting calls return (HY_OK:
 // HY_CANCELLED). The first reason stays. Services are cancelled when the tasks that may use them

@@ -198,18 +198,23 @@ static hy_ns scope_inherited(const hy_scope *scope, hy_ns deadline) {
     return scope->flags & HYI_SCOPE_SHIELD ? scope_later(deadline, scope->shield) : deadline;
 }
 
+// All that is before the first nanosecond is as long past as that.
+static hy_ns scope_moment(hy_ns when) {
+    return when > 0 ? when : 1;
+}
+
 // The clock is read only for those who give a time.
 static hy_err scope_set_deadline(hy_scope *scope, const hy_scope_options *options) {
-    hy_ns deadline = options->deadline > 0 ? options->deadline : HY_NEVER;
+    hy_ns deadline = options->deadline != 0 ? options->deadline : HY_NEVER;
     hy_ns now = hy_world_now(scope->root->world);
-    if (options->timeout > 0) {
+    if (options->timeout != 0) {
         hy_ns after = scope_later(now, options->timeout);
         if (after < deadline) deadline = after;
     }
     hy_ns sent = hyi_baggage_deadline(options->baggage, now);
     if (sent < deadline) deadline = sent;
     if (deadline >= scope->deadline) return HY_OK;
-    scope->deadline = deadline;
+    scope->deadline = scope_moment(deadline);
     if (deadline > now) return scope_arm(scope);
     scope->flags |= HYI_SCOPE_CANCELLED;
     scope->reason = HY_TIMEOUT;
@@ -242,19 +247,24 @@ static bool scope_is_limited(const hy_scope_options *o) {
            (o->tasks_max | o->descriptors_max | o->restarts_max) != 0;
 }
 
+// Where the deadline above has passed already, the time that the shield gives begins now.
+static void scope_set_shield(hy_scope *scope, hy_ns shield) {
+    scope->flags |= HYI_SCOPE_SHIELD;
+    scope->shield = shield;
+    if (scope->deadline == HY_NEVER) return;
+    hy_ns now = hy_world_now(scope->root->world);
+    scope->deadline = scope_inherited(scope, scope->deadline > now ? scope->deadline : now);
+}
+
 // All that few scopes ask for. On an error nothing is left to undo.
 static hy_err scope_set_options(hy_scope *scope, const hy_scope_options *options) {
-    if (options->shield > 0) {
-        scope->flags |= HYI_SCOPE_SHIELD;
-        scope->shield = options->shield;
-        scope->deadline = scope_inherited(scope, scope->deadline);
-    }
+    if (options->shield > 0) scope_set_shield(scope, options->shield);
     if (scope_is_limited(options)) {
         hy_err err = hyi_more_limits(scope, options);
         if (err != HY_OK) return err;
     }
     hy_err err = HY_OK;
-    if (options->timeout > 0 || options->deadline > 0 || options->baggage) {
+    if ((options->timeout | options->deadline) != 0 || options->baggage) {
         err = scope_set_deadline(scope, options);
     }
     if (err != HY_OK && scope->more) hyi_more_free(scope);
@@ -377,7 +387,7 @@ hy_err hy_scope_tighten(hy_scope *scope, hy_ns deadline) {
     if (deadline >= scope->deadline) return HY_OK;
     if (scope->flags & (HYI_SCOPE_CANCELLED | HYI_SCOPE_ENDING)) return HY_OK;
     hy_ns before = scope->deadline;
-    scope->deadline = deadline;
+    scope->deadline = scope_moment(deadline);
     if (deadline <= hy_world_now(scope->root->world)) {
         hy_scope_cancel(scope, HY_TIMEOUT);
         return HY_OK;

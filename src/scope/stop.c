@@ -47,7 +47,8 @@ static void stop_begin(hy_scope *scope, hy_ns until);
 static void stop_prepare(hy_scope *scope);
 static void stop_begin_below(hy_scope *scope, hy_ns until);
 static void stop_tasks(hy_scope *scope);
-static bool stop_tasks_are_over(const hy_scope *scope);
+static bool stop_has_services(const hy_scope *scope);
+static bool stop_tasks_are_over(hy_scope *scope);
 static void stop_next_service(hy_scope *scope, bool shortened);
 static void stop_on_timer(hy_timer *timer);
 
@@ -110,7 +111,7 @@ void hy_scope_stop(hy_scope *scope, hy_ns grace) {
         hy_scope_cancel(scope, HY_CANCELLED);
         return;
     }
-    stop_begin(scope, hyi_stop_end(scope->root->world, grace > 0 ? grace : hyi_stop_max(scope)));
+    stop_begin(scope, hyi_stop_end(scope->root->world, grace != 0 ? grace : hyi_stop_max(scope)));
     hyi_stop_progress(scope);
 }
 
@@ -150,16 +151,16 @@ static void stop_tasks(hy_scope *scope) {
 
 // Scopes below that have services stop on their own account, within the tasks' share.
 static void stop_begin_below(hy_scope *scope, hy_ns until) {
-    for (hyi_link *link = hyi_list_first(&scope->children); link;
-         link = hyi_list_after(&scope->children, link)) {
-        hy_scope *child = HYI_HOLDER(hy_scope, in_parent, link);
-        if (child->flags & HYI_SCOPE_SERVICE) continue;
-        if (child->more && hyi_services_live(child) > 0) {
-            stop_begin(child, until);
-        } else {
-            stop_begin_below(child, until);
-        }
+    for (hy_scope *at = hyi_scope_next(scope, scope, true); at;) {
+        bool is_service = (at->flags & HYI_SCOPE_SERVICE) != 0;
+        bool has_services = !is_service && stop_has_services(at);
+        if (has_services) stop_begin(at, until);
+        at = hyi_scope_next(scope, at, !is_service && !has_services);
     }
+}
+
+static bool stop_has_services(const hy_scope *scope) {
+    return scope->more && hyi_services_live(scope) > 0;
 }
 
 hy_err hy_wait_draining(void) {
@@ -190,19 +191,20 @@ void hyi_stop_progress(hy_scope *scope) {
     }
 }
 
-static bool stop_is_quiet(const hy_scope *scope) {
+static bool stop_is_quiet(hy_scope *scope) {
     if (scope->live > 0) return false;
-    for (hyi_link *link = hyi_list_first(&scope->children); link;
-         link = hyi_list_after(&scope->children, link)) {
-        const hy_scope *child = HYI_HOLDER(hy_scope, in_parent, link);
-        if (child->flags & HYI_SCOPE_SERVICE) continue;
-        if (child->flags & HYI_SCOPE_BLOCK || !stop_is_quiet(child)) return false;
-        if (child->more && hyi_services_live(child) > 0) return false;
+    for (hy_scope *at = hyi_scope_next(scope, scope, true); at;) {
+        bool is_service = (at->flags & HYI_SCOPE_SERVICE) != 0;
+        if (!is_service) {
+            if (at->flags & HYI_SCOPE_BLOCK || at->live > 0) return false;
+            if (stop_has_services(at)) return false;
+        }
+        at = hyi_scope_next(scope, at, !is_service);
     }
     return true;
 }
 
-static bool stop_tasks_are_over(const hy_scope *scope) {
+static bool stop_tasks_are_over(hy_scope *scope) {
     bool has_body = (scope->flags & HYI_SCOPE_BLOCK) || !scope->parent;
     return !has_body && stop_is_quiet(scope);
 }
