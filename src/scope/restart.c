@@ -35,6 +35,7 @@ static hy_ns restart_pause(hy_service *service);
 static void restart_after(hy_service *service, hy_ns pause);
 static void group_begin(hy_scope *scope, hy_service *from, hy_ns pause);
 static void group_on_timer(hy_timer *timer);
+static void group_answer(struct hyi_restarts *group, hy_err err);
 
 hy_err hyi_restarts_open(hy_scope *scope) {
     hyi_more *more = hyi_scope_more(scope);
@@ -62,6 +63,7 @@ void hyi_restarts_close(hy_scope *scope) {
     struct hyi_restarts *restarts = scope->more->restarts;
     if (!restarts) return;
     hy_timer_stop(scope->root->world, &restarts->timer);
+    group_answer(restarts, HY_CLOSED);
     hy_mem_free(scope->root->mem, restarts,
                 sizeof *restarts + restarts->intensity.max * sizeof(hy_ns));
     scope->more->restarts = NULL;
@@ -238,9 +240,12 @@ static bool group_come_up(hy_scope *scope) {
     return true;
 }
 
+// Who is told to go on finds the scope when he runs. Who waits does not hold up its end, or both
+// would wait for a service that may never be ready.
 static void group_answer(struct hyi_restarts *group, hy_err err) {
     for (hyi_link *link; (link = hyi_list_first(&group->waiting));) {
         hyi_list_remove(link);
+        if (err == HY_OK) hyi_scope_live(group->scope);
         hyi_wake(HYI_HOLDER(group_wait, link, link)->wait.task, err);
     }
 }
@@ -284,9 +289,8 @@ hy_err hyi_group_await(hy_scope *scope) {
         .wait = { .unhook = group_unhook, .what = "restart", .deadline = HY_NEVER },
     };
     hyi_list_append(&group->waiting, &wait.link);
-    hyi_scope_live(scope); // it does not end under the one who waits
     hy_err err = hyi_park(&wait.wait);
-    hyi_scope_unlive(scope);
+    if (err == HY_OK) hyi_scope_unlive(scope); // group_answer
     return err;
 }
 

@@ -92,6 +92,12 @@ hy_err hy_start(hy_scope *scope, const hy_service_spec *spec, hy_service **out_s
 static void service_call_off(hy_service *service) {
     service->kept = false;
     if (service->phase == HYI_SERVICE_ENDED) return;
+    if (!service->task) { // down with its group
+        hy_scope *scope = service->scope;
+        hyi_service_end(service, HY_CANCELLED);
+        hyi_group_step(scope);
+        return;
+    }
     bool answered = false;
     service->again = service->in_group = false;
     hyi_service_tell(service, 0);
@@ -202,6 +208,7 @@ hy_err hyi_service_launch(hy_service *service) {
     hy_scope *scope = service->scope;
     hy_root *root = scope->root;
     hy_err err = HY_OK;
+    hy_timer_stop(root->world, &service->timer); // of a pause that is cut short
     if (service->spec.ready_max != HY_NEVER) {
         hy_ns due = hyi_stop_end(root->world, service->spec.ready_max);
         err = hy_timer_at(root->world, &service->timer, due);
@@ -351,7 +358,7 @@ static hy_err service_await(hy_service *service, service_wish wish, const char *
 // ---- at the handle ----------------------------------------------------------------------------
 
 static hy_ns service_grace(const hy_service *service, hy_ns asked) {
-    if (asked > 0) return asked;
+    if (asked != 0) return asked;
     return service->spec.stop_max > 0 ? service->spec.stop_max : hyi_stop_max(service->scope);
 }
 
@@ -397,7 +404,10 @@ hy_err hy_service_restart(hy_service *service) {
         if (service_is_inside(service)) return HY_BUSY;
     } else if (service->phase == HYI_SERVICE_WAITING) {
         hy_err err = hyi_service_launch(service);
-        if (err != HY_OK) return err;
+        if (err != HY_OK) {
+            hyi_service_fell(service, err); // a pause again, or the end of trying
+            return err;
+        }
     }
     bool answered = false;
     return service_await(service, SERVICE_WANTS_UP, "restart", false, &answered);
