@@ -13,8 +13,9 @@
 //     connecting --> open --> closing (waits for the stream's `closed`) --> freed
 //
 // The record is freed by the fiber that closes it. Fibers that are in a call (`users`) are woken
-// first, and have left before.
+// first, and have left before. If its scope ends meanwhile, the end waits for that fiber.
 #include "scope/conn.h"
+#include "scope/guest.h"
 
 #include <string.h>
 
@@ -44,6 +45,7 @@ struct hy_conn {
     hyi_list writers;   // wait for their turn
     conn_wait *opener;  // waits for the connect
     conn_wait *closer;  // waits for `closed`, and for the users to leave
+    conn_wait *ender;   // of the scope: waits for the closer
     uint32_t users;     // fibers inside of read and write
     hy_err connect_err;
     hy_err err;     // that the stream told; behind what is unread
@@ -274,17 +276,32 @@ static void conn_close_stream(hy_conn *conn) {
     HY_ASSERT(err == HY_OK && conn->closed && conn->users == 0);
 }
 
+static void conn_await_gone(hy_conn *conn) {
+    conn_wait wait;
+    conn_wait_init(&wait, conn, "close");
+    wait.wait.firm = true;
+    conn->ender = &wait;
+    hy_err err = hyi_park(&wait.wait);
+    HY_ASSERT(err == HY_OK);
+}
+
 static void conn_fini(void *object) {
     hy_conn *conn = (hy_conn *)object;
-    HY_ASSERT(hyi_current); // closing waits
-    conn_close_stream(conn);
-    hyi_conn_free(conn);
+    if (conn->closer) {
+        conn_await_gone(conn);
+    } else {
+        hy_conn_close(conn);
+    }
 }
 
 void hy_conn_close(hy_conn *conn) {
+    HY_ASSERT(hyi_current);   // closing waits
     if (conn->closer) return; // somebody is at it
+    conn_close_stream(conn);
     hyi_disown(conn->scope, &conn->owned);
-    conn_fini(conn);
+    conn_wait *ender = conn->ender;
+    hyi_conn_free(conn);
+    if (ender) hyi_wake(ender->wait.task, HY_OK);
 }
 
 // ---- beginning ----------------------------------------------------------------------------------
@@ -312,7 +329,7 @@ hy_err hyi_conn_begin(hy_conn *conn, hy_stream *stream) {
     conn->stream = stream;
     hy_stream_start(stream, &events, conn);
     hy_err err = hyi_own(conn->scope, &conn->owned, conn, conn_fini, 0);
-    if (err != HY_OK) conn_fini(conn);
+    if (err != HY_OK) hy_conn_close(conn);
     return err;
 }
 
@@ -356,12 +373,9 @@ static hy_err conn_connect(hy_conn *conn, const char *host, uint16_t port, hy_wh
     return err;
 }
 
-hy_err hy_conn_open(hy_scope *scope, const char *host, uint16_t port, hy_conn **out_conn,
-                    hy_why *why) {
-    HY_ASSERT(hyi_current);
-    if (!scope) scope = hyi_current->scope;
-    hy_err err = hyi_scope_refuses(scope);
-    if (err == HY_OK) err = hyi_budget_take_descriptor(scope, true);
+static hy_err conn_open(hy_scope *scope, const char *host, uint16_t port, hy_conn **out_conn,
+                        hy_why *why) {
+    hy_err err = hyi_budget_take_descriptor(scope, true);
     if (err != HY_OK) return err;
     hy_conn *conn = hyi_conn_new(scope);
     if (!conn) {
@@ -375,5 +389,18 @@ hy_err hy_conn_open(hy_scope *scope, const char *host, uint16_t port, hy_conn **
     }
     err = hyi_conn_begin(conn, conn->stream);
     if (err == HY_OK) *out_conn = conn;
+    return err;
+}
+
+hy_err hy_conn_open(hy_scope *scope, const char *host, uint16_t port, hy_conn **out_conn,
+                    hy_why *why) {
+    HY_ASSERT(hyi_current);
+    if (!scope) scope = hyi_current->scope;
+    hyi_guest guest;
+    hy_err err = hyi_scope_refuses(scope);
+    if (err == HY_OK) err = hyi_guest_enter(&guest, scope);
+    if (err != HY_OK) return err;
+    err = conn_open(scope, host, port, out_conn, why);
+    hyi_guest_leave(&guest, scope);
     return err;
 }

@@ -7,6 +7,7 @@
 //
 // A port that is closed goes when the last fiber has left hy_accept.
 #include "scope/conn.h"
+#include "scope/guest.h"
 
 #define PORT_WAITING_MAX 128u
 
@@ -60,10 +61,10 @@ static hy_stream *port_take(hy_port *port) {
 }
 
 // Not while the fiber is cancelled or told to take nothing more in, even when somebody has come.
-static hy_err port_may_accept(const hy_port *port) {
+static hy_err port_may_accept(const hy_port *port, const hyi_guest *guest) {
     hy_err err = hyi_cancel_reason(hyi_current);
     if (err != HY_OK) return err;
-    return hy_draining() || !port->listener ? HY_CLOSED : HY_OK;
+    return hy_draining() || !port->listener || guest->told ? HY_CLOSED : HY_OK;
 }
 
 static hy_err port_await(hy_port *port) {
@@ -76,11 +77,11 @@ static hy_err port_await(hy_port *port) {
 }
 
 // HY_OK: a descriptor is counted, and somebody has come.
-static hy_err port_await_both(hy_port *port, hy_scope *scope) {
+static hy_err port_await_both(hy_port *port, hy_scope *scope, const hyi_guest *guest) {
     for (;;) {
-        hy_err err = port_may_accept(port);
+        hy_err err = port_may_accept(port, guest);
         if (err == HY_OK && port->count == 0) err = port_await(port);
-        if (err == HY_OK) err = port_may_accept(port);
+        if (err == HY_OK) err = port_may_accept(port, guest);
         if (err == HY_OK) err = hyi_budget_take_descriptor(scope, true);
         if (err != HY_OK) return err;
         if (port->count > 0) return HY_OK;
@@ -88,8 +89,9 @@ static hy_err port_await_both(hy_port *port, hy_scope *scope) {
     }
 }
 
-static hy_err port_accept(hy_port *port, hy_scope *scope, hy_conn **out_conn) {
-    hy_err err = port_await_both(port, scope);
+static hy_err port_accept(hy_port *port, hy_scope *scope, const hyi_guest *guest,
+                          hy_conn **out_conn) {
+    hy_err err = port_await_both(port, scope, guest);
     if (err != HY_OK) return err;
     hy_conn *conn = hyi_conn_new(scope);
     if (!conn) {
@@ -104,10 +106,13 @@ static hy_err port_accept(hy_port *port, hy_scope *scope, hy_conn **out_conn) {
 hy_err hy_accept(hy_port *port, hy_scope *scope, hy_conn **out_conn) {
     HY_ASSERT(hyi_current);
     if (!scope) scope = hyi_current->scope;
+    hyi_guest guest;
     hy_err err = hyi_scope_refuses(scope);
+    if (err == HY_OK) err = hyi_guest_enter(&guest, scope);
     if (err != HY_OK) return err;
     port->users++;
-    err = port_accept(port, scope, out_conn);
+    err = port_accept(port, scope, &guest, out_conn);
+    hyi_guest_leave(&guest, scope);
     // Who was woken and did not take what came wakes the next.
     if (err != HY_OK && port->count > 0) port_wake_one(port);
     if (--port->users == 0 && !port->listener) port_free(port);
