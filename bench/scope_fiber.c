@@ -8,6 +8,7 @@
 //     spawn_await    spawned, waited for by its handle
 //     scope_empty    a block opened and closed
 //     scope_spawn    a block with one task
+//     scope_spawn_100  a block with a hundred, per task
 //     park, wake     a fiber is spawned, runs and waits for an event; all go on and end
 //     parked_bytes   what each of them holds meanwhile: resident memory and page tables
 #include "bench/scope_fiber.h"
@@ -145,13 +146,15 @@ static hy_err scope_fiber_empty(void *arg) {
     return err;
 }
 
-static hy_err scope_fiber_one_task(void *arg) {
+// Blocks with `fibers` tasks in each.
+static hy_err scope_fiber_groups(void *arg) {
     scope_fiber_run *run = (scope_fiber_run *)arg;
     hy_err err = HY_OK;
     run->seconds = bench_now();
-    for (uint32_t i = 0; i < SCOPE_FIBER_TURNS && err == HY_OK; i++) {
-        HY_SCOPE(s, &err, .name = "one task") {
-            err = hy_spawn(s, scope_fiber_nothing, NULL, NULL, NULL);
+    for (uint32_t i = 0; i < SCOPE_FIBER_TURNS && err == HY_OK; i += run->fibers) {
+        HY_SCOPE(s, &err, .name = "group") {
+            for (uint32_t j = 0; j < run->fibers && err == HY_OK; j++)
+                err = hy_spawn(s, scope_fiber_nothing, NULL, NULL, NULL);
         }
     }
     run->seconds = bench_now() - run->seconds;
@@ -228,10 +231,15 @@ static void scope_fiber_measure(const scope_fiber_row *row, uint32_t runs) {
 
 void scope_fiber_rows(uint32_t runs, uint32_t parked) {
     static const scope_fiber_row rows[] = {
-        { "yield", scope_fiber_turns, 2 },         { "yield_1k", scope_fiber_turns, 1000 },
-        { "yield_10k", scope_fiber_turns, 10000 }, { "yield_100k", scope_fiber_turns, 100000 },
-        { "spawn", scope_fiber_spawn, 0 },         { "spawn_await", scope_fiber_spawn_await, 0 },
-        { "scope_empty", scope_fiber_empty, 0 },   { "scope_spawn", scope_fiber_one_task, 0 },
+        { "yield", scope_fiber_turns, 2 },
+        { "yield_1k", scope_fiber_turns, 1000 },
+        { "yield_10k", scope_fiber_turns, 10000 },
+        { "yield_100k", scope_fiber_turns, 100000 },
+        { "spawn", scope_fiber_spawn, 0 },
+        { "spawn_await", scope_fiber_spawn_await, 0 },
+        { "scope_empty", scope_fiber_empty, 0 },
+        { "scope_spawn", scope_fiber_groups, 1 },
+        { "scope_spawn_100", scope_fiber_groups, 100 },
     };
     scope_fiber_switch(runs);
     for (uint32_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
