@@ -68,9 +68,14 @@ typedef enum hy_level {
 
 // hy_log(HY_LEVEL_WARN, "payment declined", HY_WITH_U64("appointment", id), HY_WITH_ERR(err));
 // From the current scope; outside a fiber, with hy_log_in. At most 16 fields; the rest is counted.
+// The fields are only evaluated when somebody wants the level.
 #define hy_log(level, text, ...)                                                                   \
-    hy_log_in(NULL, level, text, (const hy_log_field[]){ { 0 }, __VA_ARGS__ },                     \
-              sizeof((const hy_log_field[]){ { 0 }, __VA_ARGS__ }) / sizeof(hy_log_field))
+    (hy_log_is_wanted(level)                                                                       \
+         ? hy_log_in(NULL, level, text, (const hy_log_field[]){ { 0 }, __VA_ARGS__ },              \
+                     sizeof((const hy_log_field[]){ { 0 }, __VA_ARGS__ }) / sizeof(hy_log_field))  \
+         : (void)0)
+HY_API bool hy_log_is_wanted(hy_level level); // in the current scope; false outside a fiber
+// `text` and the scope's name are borrowed; of what is kept, the first 127 and 47 bytes.
 // `fields[0]` is skipped (a zeroed one, so that the list is never empty). NULL: the current scope.
 HY_API void hy_log_in(hy_scope *scope, hy_level level, const char *text, const hy_log_field *fields,
                       size_t count);
@@ -92,7 +97,8 @@ typedef struct hy_log_record {
 #define HY_SPAN_FIELDS_MAX 8
 
 // Each scope is one. These speak of the current scope's.
-HY_API void hy_span_set(hy_log_field field); // replaces one of the same name; copies text, 64 bytes
+// Replaces one of the same name; of texts it copies 64 bytes. A ninth field is not taken.
+HY_API void hy_span_set(hy_log_field field);
 HY_API void hy_span_event(const char *text); // a log of level TRACE that also counts in the span
 typedef struct hy_span {
     hy_id trace;
@@ -103,13 +109,15 @@ typedef struct hy_span {
     hy_err err; // HY_OK: status ok
     const hy_log_field *fields;
     uint32_t field_count;
-    bool slow; // longer than its threshold
+    uint32_t events; // hy_span_event in it
+    bool slow;       // longer than its threshold
 } hy_span;
 
 // ---- metrics ----------------------------------------------------------------------------------
 //
 // Declared once, by name; labels make series of it, bounded: the series past `series_max` are
-// counted together under the label value "other". Handles are borrowed until the observe closes.
+// counted together under the label value "other". Of a value the first 128 bytes count; bytes that
+// are no UTF-8 become question marks. Handles are borrowed until the observe closes.
 
 typedef struct hy_counter hy_counter;
 typedef struct hy_gauge hy_gauge;
@@ -120,10 +128,11 @@ typedef struct hy_metric_options {
     const char *name; // [a-zA-Z_:][a-zA-Z0-9_:]*; borrowed, as all here
     const char *help;
     const char *unit;          // "seconds", "bytes"; NULL: none
-    const char *const *labels; // names, NULL-ended; NULL: none; at most 4
+    const char *const *labels; // [a-zA-Z_][a-zA-Z0-9_]*, NULL-ended; NULL: none; at most 4
     uint32_t series_max;       // 0: 64
 } hy_metric_options;
-// HY_EXISTS: another metric has the name, with other options; the same again gives the same handle.
+// HY_EXISTS: a metric of another kind, unit or other labels has the name; the same again gives the
+// same handle. A name that is not valid, or the label "quantile", stops the program. HY_NOMEM.
 HY_API HY_CHECKED hy_err hy_counter_new(hy_observe *observe, const hy_metric_options *options,
                                         hy_counter **out_counter);
 HY_API HY_CHECKED hy_err hy_gauge_new(hy_observe *observe, const hy_metric_options *options,
@@ -145,20 +154,22 @@ HY_API void hy_histogram_add(hy_histogram *histogram, uint64_t value);
 typedef struct hy_hdr {
     hy_mem *mem;
     uint64_t *octaves[58];          // NULL: nothing of that size yet
-    uint64_t count, min, max, lost; // lost: for want of memory
-    uint64_t sum;
+    uint64_t count, min, max, lost; // lost: for want of memory, counted nowhere else
+    uint64_t sum;                   // UINT64_MAX: that or more
 } hy_hdr;
 HY_API void hy_hdr_init(hy_hdr *hdr, hy_mem *mem);
-HY_API void hy_hdr_deinit(hy_hdr *hdr);
+HY_API void hy_hdr_deinit(hy_hdr *hdr); // empty again
 HY_API void hy_hdr_add(hy_hdr *hdr, uint64_t value);
-HY_API void hy_hdr_merge(hy_hdr *into, const hy_hdr *from);
-HY_API uint64_t hy_hdr_percentile(const hy_hdr *hdr, uint32_t ppm); // 990,000: p99; 0 when empty
+HY_API void hy_hdr_merge(hy_hdr *into, const hy_hdr *from); // without memory all of it is lost
+// 990,000: p99; at most 1,000,000. Never below the true one. 0 when empty.
+HY_API uint64_t hy_hdr_percentile(const hy_hdr *hdr, uint32_t ppm);
 HY_API const hy_hdr *hy_histogram_values(const hy_histogram *histogram);
 
 // ---- the watcher ------------------------------------------------------------------------------
 
 // Where finished spans and logs go. Called on the world's thread; must not wait; records are
-// borrowed for the call. One that fails is its own concern: nothing here depends on it.
+// borrowed for the call. One that fails is its own concern: nothing here depends on it. What it
+// logs itself is kept, and told to no sink.
 typedef struct hy_sink {
     void (*span)(void *self, const hy_span *span);        // NULL: not interested
     void (*log)(void *self, const hy_log_record *record); // NULL: not interested

@@ -32,9 +32,9 @@ uint32_t hyi_keep_fields(hy_log_field *out, uint32_t out_max, char *texts, size_
     return kept;
 }
 
-void hyi_keep_name(char out[HYI_NAME_ROOM], const char *name) {
+void hyi_keep_name(char *out, size_t room, const char *name) {
     hy_text text = hy_bytes_of(name);
-    size_t len = keep_cut(text, HYI_NAME_ROOM - 1);
+    size_t len = keep_cut(text, room - 1);
     if (len > 0) memcpy(out, text.ptr, len);
     out[len] = 0;
 }

@@ -39,6 +39,16 @@ static void line_duration(hy_buf *out, hy_ns ns) {
     hy_buf_add_text(out, units[i].name);
 }
 
+static hy_text line_utf8(hy_text text) {
+    return hy_text_is_utf8(text) ? text : hy_bytes_of("(not UTF-8)");
+}
+
+// A program's own words: names, and what a log says.
+static void line_words(hy_buf *out, const char *words) {
+    hy_text text = line_utf8(hy_bytes_of(words));
+    hy_buf_add(out, text.ptr, text.len);
+}
+
 static bool line_is_plain(hy_text text) {
     for (size_t i = 0; i < text.len; i++) {
         uint8_t c = text.ptr[i];
@@ -48,14 +58,14 @@ static bool line_is_plain(hy_text text) {
 }
 
 static void line_text(hy_buf *out, hy_text text) {
+    text = line_utf8(text);
     if (line_is_plain(text)) {
         hy_buf_add(out, text.ptr, text.len);
         return;
     }
     hyi_json_writer json;
     hyi_json_writer_init(&json, out);
-    bool ok = hy_text_is_utf8(text);
-    hyi_json_add_text(&json, ok ? text : hy_bytes_of("(not UTF-8)"));
+    hyi_json_add_text(&json, text);
 }
 
 static void line_id(hy_buf *out, hy_id id) {
@@ -64,9 +74,18 @@ static void line_id(hy_buf *out, hy_id id) {
     hy_buf_add_text(out, text);
 }
 
-static void line_value(hy_buf *out, const hy_log_field *field) {
+static void line_f64(hy_buf *out, double value) {
     char text[HYI_DECIMAL_TEXT_MAX];
     uint64_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    if (__builtin_isfinite(value)) {
+        hy_buf_add(out, text, hyi_decimal_from_f64(bits, text));
+    } else {
+        hy_buf_add_text(out, __builtin_isnan(value) ? "NaN" : value < 0 ? "-Infinity" : "Infinity");
+    }
+}
+
+static void line_value(hy_buf *out, const hy_log_field *field) {
     switch (field->kind) {
     case HY_FIELD_U64: hy_buf_add_u64(out, field->as.u64); break;
     case HY_FIELD_I64:
@@ -75,14 +94,12 @@ static void line_value(hy_buf *out, const hy_log_field *field) {
                        field->as.i64 < 0 ? 0 - (uint64_t)field->as.i64 : (uint64_t)field->as.i64);
         break;
     case HY_FIELD_BOOL: hy_buf_add_text(out, field->as.boolean ? "true" : "false"); break;
-    case HY_FIELD_F64:
-        memcpy(&bits, &field->as.f64, sizeof bits);
-        hy_buf_add(out, text, hyi_decimal_from_f64(bits, text));
-        break;
+    case HY_FIELD_F64: line_f64(out, field->as.f64); break;
     case HY_FIELD_TEXT: line_text(out, field->as.text); break;
     case HY_FIELD_NS: line_duration(out, field->as.i64); break;
     case HY_FIELD_ERR: hy_buf_add_text(out, hy_err_name((hy_err)field->as.u64)); break;
     case HY_FIELD_ID: line_id(out, field->as.id); break;
+    default: hy_buf_add_text(out, "?"); break;
     }
 }
 
@@ -109,7 +126,7 @@ static void line_clock(hy_buf *out, hy_ns wall) {
 static void line_fields(hy_buf *out, const hy_log_field *fields, uint32_t count) {
     for (uint32_t i = 0; i < count; i++) {
         hy_buf_add_text(out, " ");
-        hy_buf_add_text(out, fields[i].name);
+        line_words(out, fields[i].name);
         hy_buf_add_text(out, "=");
         line_value(out, &fields[i]);
     }
@@ -120,16 +137,16 @@ static void line_log_text(const hy_log_record *record, hy_buf *out) {
     hy_buf_add_text(out, " ");
     hy_buf_add_text(out, line_level(record->level));
     hy_buf_add_text(out, " ");
-    hy_buf_add_text(out, record->scope);
+    line_words(out, record->scope);
     hy_buf_add_text(out, ": ");
-    hy_buf_add_text(out, record->text);
+    line_words(out, record->text);
     line_fields(out, record->fields, record->field_count);
 }
 
 static void line_span_text(const hy_span *span, hy_buf *out) {
     line_clock(out, span->wall_start);
     hy_buf_add_text(out, span->slow ? " SLOW  " : " SPAN  ");
-    hy_buf_add_text(out, span->name);
+    line_words(out, span->name);
     hy_buf_add_text(out, ": ");
     line_duration(out, span->duration);
     if (span->err != HY_OK) {
@@ -142,12 +159,17 @@ static void line_span_text(const hy_span *span, hy_buf *out) {
 // ---- for programs ----
 
 static void json_member(hyi_json_writer *json, const char *name) {
-    hyi_json_key(json, hy_bytes_of(name));
+    hyi_json_key(json, line_utf8(hy_bytes_of(name)));
 }
 
 static void json_text(hyi_json_writer *json, const char *name, const char *text) {
     json_member(json, name);
-    hyi_json_add_text(json, hy_bytes_of(text));
+    hyi_json_add_text(json, line_utf8(hy_bytes_of(text)));
+}
+
+static void json_count(hyi_json_writer *json, const char *name, uint64_t count) {
+    json_member(json, name);
+    hyi_json_add_u64(json, count);
 }
 
 static void json_hex(hyi_json_writer *json, const char *name, uint64_t hi, uint64_t lo, bool wide) {
@@ -175,10 +197,7 @@ static void json_value(hyi_json_writer *json, const hy_log_field *field) {
             hyi_json_add_null(json);
         }
         break;
-    case HY_FIELD_TEXT:
-        hyi_json_add_text(json, hy_text_is_utf8(field->as.text) ? field->as.text
-                                                                : hy_bytes_of("(not UTF-8)"));
-        break;
+    case HY_FIELD_TEXT: hyi_json_add_text(json, line_utf8(field->as.text)); break;
     case HY_FIELD_ERR:
         hyi_json_add_text(json, hy_bytes_of(hy_err_name((hy_err)field->as.u64)));
         break;
@@ -186,6 +205,7 @@ static void json_value(hyi_json_writer *json, const hy_log_field *field) {
         hy_id_format(field->as.id, text);
         hyi_json_add_text(json, hy_bytes_of(text));
         break;
+    default: hyi_json_add_null(json); break;
     }
 }
 
@@ -220,6 +240,7 @@ static void line_log_json(const hy_log_record *record, hy_buf *out) {
     json_text(&json, "text", record->text);
     json_trace(&json, record->trace, record->span);
     json_fields(&json, record->fields, record->field_count);
+    if (record->fields_dropped > 0) json_count(&json, "fields_dropped", record->fields_dropped);
     hyi_json_end_object(&json);
 }
 
@@ -240,6 +261,7 @@ static void line_span_json(const hy_span *span, hy_buf *out) {
         hyi_json_add_bool(&json, true);
     }
     json_fields(&json, span->fields, span->field_count);
+    if (span->events > 0) json_count(&json, "events", span->events);
     hyi_json_end_object(&json);
 }
 

@@ -10,11 +10,24 @@
 static void log_keep(hy_observe *observe, const hy_log_record *record) {
     hyi_kept_log *kept = &observe->logs[record->number % observe->options.logs_kept];
     kept->record = *record;
-    hyi_keep_name(kept->name, record->scope);
+    hyi_keep_name(kept->name, sizeof kept->name, record->scope);
     kept->record.scope = kept->name;
+    hyi_keep_name(kept->text, sizeof kept->text, record->text);
+    kept->record.text = kept->text;
     kept->record.field_count = hyi_keep_fields(kept->fields, HYI_LOG_FIELDS_MAX, kept->texts,
                                                HYI_TEXT_ROOM, record->fields, record->field_count);
     kept->record.fields = kept->fields;
+}
+
+// What a sink itself logs is kept, but told to no sink: it would go round for ever.
+static void log_tell(hy_observe *observe, const hy_log_record *record) {
+    if (observe->telling) return;
+    observe->telling = true;
+    for (size_t i = 0; i < sizeof observe->options.sinks / sizeof observe->options.sinks[0]; i++) {
+        const hy_sink *sink = &observe->options.sinks[i];
+        if (sink->log) sink->log(sink->self, record);
+    }
+    observe->telling = false;
 }
 
 void hyi_log_to(hy_observe *observe, hy_scope *scope, hy_level level, const char *text,
@@ -33,10 +46,13 @@ void hyi_log_to(hy_observe *observe, hy_scope *scope, hy_level level, const char
                              .field_count = kept,
                              .fields_dropped = (uint32_t)(count - kept) };
     log_keep(observe, &record);
-    for (size_t i = 0; i < sizeof observe->options.sinks / sizeof observe->options.sinks[0]; i++) {
-        const hy_sink *sink = &observe->options.sinks[i];
-        if (sink->log) sink->log(sink->self, &record);
-    }
+    log_tell(observe, &record);
+}
+
+bool hy_log_is_wanted(hy_level level) {
+    const hy_scope *scope = hy_scope_current();
+    const hy_observe *observe = scope ? hyi_observe_of(scope) : NULL;
+    return __builtin_expect(observe != NULL, 0) && level >= observe->options.level;
 }
 
 void hy_log_in(hy_scope *scope, hy_level level, const char *text, const hy_log_field *fields,

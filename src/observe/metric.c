@@ -41,15 +41,27 @@ static bool metric_name_is_valid(const char *name) {
     return *name != 0;
 }
 
+static bool metric_label_is_valid(const char *name) {
+    return metric_name_is_valid(name) && !strchr(name, ':') && strcmp(name, "quantile") != 0;
+}
+
 static uint32_t metric_labels(const hy_metric_options *options) {
     uint32_t count = 0;
-    while (options->labels && options->labels[count])
+    while (options->labels && options->labels[count]) {
+        HY_ASSERT(count < METRIC_LABELS_MAX);
+        HY_ASSERT(metric_label_is_valid(options->labels[count]));
         count++;
+    }
     return count;
+}
+
+static bool metric_same_text(const char *a, const char *b) {
+    return a && b ? strcmp(a, b) == 0 : a == b;
 }
 
 static bool metric_same(const hyi_metric *metric, hyi_metric_kind kind,
                         const hy_metric_options *options) {
+    if (!metric_same_text(metric->options.unit, options->unit)) return false;
     if (metric->kind != kind || metric->label_count != metric_labels(options)) return false;
     for (uint32_t i = 0; i < metric->label_count; i++)
         if (strcmp(metric->options.labels[i], options->labels[i]) != 0) return false;
@@ -59,7 +71,6 @@ static bool metric_same(const hyi_metric *metric, hyi_metric_kind kind,
 static hy_err metric_new(hy_observe *observe, hyi_metric_kind kind,
                          const hy_metric_options *options, hyi_series **out_series) {
     HY_ASSERT(metric_name_is_valid(options->name));
-    HY_ASSERT(metric_labels(options) <= METRIC_LABELS_MAX);
     hyi_metric *metric = metric_find(observe, options->name);
     if (metric && !metric_same(metric, kind, options)) return HY_EXISTS;
     if (!metric) {
@@ -108,17 +119,32 @@ hy_err hy_histogram_new(hy_observe *observe, const hy_metric_options *options,
 
 // ---- series ----
 
+// Cut at a character. What is no text, and a NUL, which would end it, becomes question marks.
+static size_t metric_pack_value(hy_text value, char *out) {
+    size_t len = value.len < METRIC_VALUE_MAX ? value.len : METRIC_VALUE_MAX;
+    while (len < value.len && len > 0 && (value.ptr[len] & 0xc0) == 0x80)
+        len--;
+    bool is_text = hy_text_is_utf8((hy_text){ value.ptr, len });
+    for (size_t i = 0; i < len; i++) {
+        uint8_t byte = value.ptr[i];
+        out[i] = byte == 0 || (byte >= 0x80 && !is_text) ? '?' : (char)byte;
+    }
+    out[len] = 0;
+    return len + 1;
+}
+
 static size_t metric_pack(const hyi_metric *metric, const hy_text *values, char *out) {
     size_t size = 0;
-    for (uint32_t i = 0; i < metric->label_count; i++) {
-        size_t len = values[i].len < METRIC_VALUE_MAX ? values[i].len : METRIC_VALUE_MAX;
-        while (len < values[i].len && len > 0 && (values[i].ptr[len] & 0xc0) == 0x80)
-            len--;
-        for (size_t j = 0; j < len; j++) // a NUL would end the value
-            out[size++] = values[i].ptr[j] ? (char)values[i].ptr[j] : '?';
-        out[size++] = 0;
-    }
+    for (uint32_t i = 0; i < metric->label_count; i++)
+        size += metric_pack_value(values[i], out + size);
     return size;
+}
+
+// Who calls his own value so meets those past the limit: two series of one name would be wrong.
+static bool metric_is_other(const hyi_metric *metric, const hy_text *values) {
+    for (uint32_t i = 0; i < metric->label_count; i++)
+        if (!hy_bytes_equal(values[i], HY_BYTES("other"))) return false;
+    return true;
 }
 
 static hyi_series *metric_series_new(hyi_metric *metric, const char *packed, size_t size,
@@ -147,7 +173,7 @@ static hyi_series *metric_of(hyi_series *first, const hy_text *values) {
     if (!first) return NULL;
     hyi_metric *metric = first->metric;
     HY_ASSERT(first == &metric->first);
-    if (metric->label_count == 0) return first;
+    if (metric_is_other(metric, values)) return first; // and without labels
     char packed[METRIC_LABELS_MAX * (METRIC_VALUE_MAX + 1)];
     size_t size = metric_pack(metric, values, packed);
     uint64_t hash = hyi_digest(0, packed, size);

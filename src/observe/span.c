@@ -29,7 +29,11 @@ static hyi_live_span *span_take(hy_observe *observe) {
         observe->free_spans = live->next_free;
         return live;
     }
-    return (hyi_live_span *)hy_mem_alloc(observe->mem, sizeof *live);
+    live = (hyi_live_span *)hy_mem_alloc(observe->mem, sizeof *live);
+    if (!live) return NULL;
+    live->next_made = observe->made_spans;
+    observe->made_spans = live;
+    return live;
 }
 
 static bool span_is_endless(const hy_scope *scope) {
@@ -37,9 +41,11 @@ static bool span_is_endless(const hy_scope *scope) {
 }
 
 static void span_begin_trace(hy_observe *observe, hyi_live_span *live) {
-    live->trace = hy_id_at(hy_world_wall(observe->world), hy_world_random(observe->world),
+    live->trace = hy_id_at(live->wall_start, hy_world_random(observe->world),
                            hy_world_random(observe->world));
-    live->sampled = (live->trace.lo >> 32) * 1000000 >> 32 < observe->options.sample_ppm;
+    // The lower half: the upper one begins with the id's variant, and is not all random.
+    uint64_t dice = live->trace.lo & UINT32_MAX;
+    live->sampled = dice * 1000000 >> 32 < observe->options.sample_ppm;
 }
 
 // Of the nearest scope that is followed: the room's own small scopes are not.
@@ -82,7 +88,9 @@ void hyi_span_opened(void *self, hy_scope *scope, uint64_t slots[3]) {
         return;
     }
     observe->spans_open++;
+    hyi_live_span *next_made = live->next_made;
     memset(live, 0, offsetof(hyi_live_span, fields));
+    live->next_made = next_made;
     live->start = hy_world_now(observe->world);
     live->wall_start = hy_world_wall(observe->world);
     do {
@@ -107,7 +115,7 @@ void hyi_span_baggage(void *self, const hy_scope *scope, const uint64_t slots[3]
 static void span_keep(hyi_span_ring *ring, const hy_span *span) {
     hyi_kept_span *kept = &ring->slots[ring->next++ % ring->capacity];
     kept->span = *span;
-    hyi_keep_name(kept->name, span->name);
+    hyi_keep_name(kept->name, sizeof kept->name, span->name);
     kept->span.name = kept->name;
     kept->span.field_count = hyi_keep_fields(kept->fields, HY_SPAN_FIELDS_MAX, kept->texts,
                                              HYI_TEXT_ROOM, span->fields, span->field_count);
@@ -136,6 +144,7 @@ void hyi_span_closed(void *self, hy_scope *scope, uint64_t slots[3], hy_err err)
                      .err = err,
                      .fields = live->fields,
                      .field_count = live->field_count,
+                     .events = live->events,
                      .slow = duration > observe->options.slow && !span_is_endless(scope) };
     if (live->sampled || span.slow) {
         span_tell(observe, &span);
@@ -154,8 +163,9 @@ void hyi_span_closed(void *self, hy_scope *scope, uint64_t slots[3], hy_err err)
 }
 
 void hyi_spans_free(hy_observe *observe) {
-    for (hyi_live_span *live; (live = observe->free_spans) != NULL;) {
-        observe->free_spans = live->next_free;
+    observe->free_spans = NULL;
+    for (hyi_live_span *live; (live = observe->made_spans) != NULL;) {
+        observe->made_spans = live->next_made;
         hy_mem_free(observe->mem, live, sizeof *live);
     }
 }

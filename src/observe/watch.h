@@ -13,11 +13,12 @@
 #define HYI_LOG_FIELDS_MAX 16u
 #define HYI_TEXT_ROOM 512u // bytes of all texts of a record that is kept
 #define HYI_NAME_ROOM 48u
+#define HYI_LINE_ROOM 128u // of what a log says
 
 // ---- a scope that is open ---------------------------------------------------------------------
 
 typedef struct hyi_live_span {
-    struct hyi_live_span *next_free;
+    struct hyi_live_span *next_free, *next_made;
     hy_id trace;
     uint64_t span, parent;
     bool remote_parent, sampled;
@@ -41,6 +42,7 @@ typedef struct hyi_kept_log {
     hy_log_record record;
     hy_log_field fields[HYI_LOG_FIELDS_MAX];
     char name[HYI_NAME_ROOM];
+    char text[HYI_LINE_ROOM];
     char texts[HYI_TEXT_ROOM];
 } hyi_kept_log;
 
@@ -79,12 +81,14 @@ struct hy_observe {
     hy_world *world;
     hy_mem *mem;
     hy_observe_options options;
-    hyi_live_span *free_spans;
-    uint64_t spans_open, spans_lost; // lost: no memory to follow them
+    hyi_live_span *free_spans, *made_spans; // made: all of them
+    uint64_t spans_open, spans_lost;        // lost: no memory to follow them
     hyi_span_ring spans, slow;
     hyi_kept_log *logs;
     uint64_t next_log;
     hyi_metric *metrics, *last_metric; // in order of declaration
+    bool telling;                      // a sink is being told of a log
+    bool is_real;                      // the world
 };
 
 // observe.c: the watcher of the scope's root; NULL: none of ours
@@ -105,7 +109,7 @@ void hyi_log_to(hy_observe *observe, hy_scope *scope, hy_level level, const char
 // keep.c: copies fields into a record that stays. Texts past the room are cut, at a character.
 uint32_t hyi_keep_fields(hy_log_field *out, uint32_t out_max, char *texts, size_t room,
                          const hy_log_field *fields, size_t count);
-void hyi_keep_name(char out[HYI_NAME_ROOM], const char *name);
+void hyi_keep_name(char *out, size_t room, const char *name);
 
 // metric.c
 void hyi_metrics_free(hy_observe *observe);
