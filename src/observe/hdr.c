@@ -51,6 +51,10 @@ static uint64_t *hdr_octave_of(hy_hdr *hdr, uint32_t octave) {
     return hdr->octaves[octave];
 }
 
+static uint64_t hdr_sum(uint64_t a, uint64_t b) {
+    return b > UINT64_MAX - a ? UINT64_MAX : a + b;
+}
+
 void hy_hdr_add(hy_hdr *hdr, uint64_t value) {
     uint32_t octave = hdr_octave(value);
     uint64_t *steps = hdr_octave_of(hdr, octave);
@@ -60,26 +64,32 @@ void hy_hdr_add(hy_hdr *hdr, uint64_t value) {
     }
     steps[hdr_step(value, octave)]++;
     hdr->count++;
-    hdr->sum += value;
+    hdr->sum = hdr_sum(hdr->sum, value);
     if (value < hdr->min) hdr->min = value;
     if (value > hdr->max) hdr->max = value;
 }
 
+static bool hdr_make_octaves(hy_hdr *hdr, const hy_hdr *like) {
+    bool made = true;
+    for (uint32_t octave = 0; octave < HDR_OCTAVES; octave++)
+        if (like->octaves[octave] && !hdr_octave_of(hdr, octave)) made = false;
+    return made;
+}
+
+// All or nothing, so that count, sum, min and max are of the same values.
 void hy_hdr_merge(hy_hdr *into, const hy_hdr *from) {
     into->lost += from->lost;
+    if (!hdr_make_octaves(into, from)) {
+        into->lost += from->count;
+        return;
+    }
     for (uint32_t octave = 0; octave < HDR_OCTAVES; octave++) {
         const uint64_t *more = from->octaves[octave];
-        uint64_t *steps = more ? hdr_octave_of(into, octave) : NULL;
-        for (uint32_t i = 0; more && i < HDR_STEPS; i++) {
-            if (steps) {
-                steps[i] += more[i];
-                into->count += more[i];
-            } else {
-                into->lost += more[i];
-            }
-        }
+        for (uint32_t i = 0; more && i < HDR_STEPS; i++)
+            into->octaves[octave][i] += more[i];
     }
-    into->sum += from->sum;
+    into->count += from->count;
+    into->sum = hdr_sum(into->sum, from->sum);
     if (from->min < into->min) into->min = from->min;
     if (from->max > into->max) into->max = from->max;
 }

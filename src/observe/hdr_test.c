@@ -69,4 +69,27 @@ static hy_err edges_have_a_place(hy_mem *mem) {
     return HY_OK;
 }
 
-KIT_TESTS(KIT_TEST(percentiles_are_within_a_step), KIT_TEST(edges_have_a_place))
+// Without memory for a part of it nothing is merged: what can be asked fits together.
+static hy_err merge_is_all_or_nothing(hy_mem *mem) {
+    hy_hdr into, from;
+    hy_hdr_init(&into, mem);
+    hy_hdr_init(&from, mem);
+    hy_hdr_add(&into, 5);
+    hy_hdr_add(&from, 7);
+    hy_hdr_add(&from, 1000000);
+    hy_hdr_add(&from, UINT64_MAX);
+    uint64_t had = into.count, more = from.count, lost = into.lost + from.lost;
+    hy_hdr_merge(&into, &from);
+    CHECK_EQ(into.count + into.lost, had + more + lost);
+    CHECK(into.count == had || into.count == had + more);
+    if (into.count == had && had == 1) CHECK_EQ(into.max, 5);
+    if (into.count == 4) CHECK_EQ(into.sum, UINT64_MAX);
+    if (into.count > 0) CHECK_EQ(hy_hdr_percentile(&into, 1000000), into.max);
+    bool whole = into.lost == 0;
+    hy_hdr_deinit(&into);
+    hy_hdr_deinit(&from);
+    return whole ? HY_OK : HY_NOMEM;
+}
+
+KIT_TESTS(KIT_TEST(percentiles_are_within_a_step), KIT_TEST(edges_have_a_place),
+          KIT_TEST(merge_is_all_or_nothing))
