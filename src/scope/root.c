@@ -53,6 +53,7 @@ static void root_on_gone(hy_post *post) {
 void hyi_root_body_ended(hy_task *task) {
     root_record *it = HYI_HOLDER(root_record, root, task->root);
     it->err = task->result;
+    it->scope.opener = NULL; // the scope can still be asked and cancelled until `done`
     hyi_task_free(task);
     hyi_root_signals_close(&it->signals); // there is no scope any more that could be stopped
     hy_world_post(it->root.world, &it->gone);
@@ -174,15 +175,18 @@ static void root_on_done(void *self, hy_err err) {
 }
 
 // The world came back before the root had ended: somebody stopped the world, or everybody waits for
-// something that nobody will do. The tree is told, so that everything in it is given back.
+// something that nobody will do. The tree is told, so that everything in it is given back, also in
+// a world that is stopped once more. Only who waits for nothing behind a shield stays.
 static hy_err root_cut_short(hy_world *world, hy_root *root, root_run *run) {
-    bool stopped = hy_world_turn(world);
-    hy_err why = stopped ? HY_CANCELLED : HY_DEADLOCK;
-    if (!run->done) {
-        hy_scope_cancel(root->scope, why);
+    hy_err why = hy_world_turn(world) ? HY_CANCELLED : HY_DEADLOCK;
+    if (!run->done) hy_scope_cancel(root->scope, why);
+    bool is_left = true;
+    while (!run->done && is_left) {
         hy_world_run(world);
+        is_left = run->done || hy_world_turn(world);
     }
     if (run->done) return run->err != HY_OK ? run->err : why;
+    root->done = NULL; // `run` goes
     if (!root->is_real) hy_root_abandon(root);
     return why;
 }
