@@ -185,7 +185,8 @@ typedef struct hy_scope_options {
 // keeps an error that the body put there; where that is HY_OK, or only the reason why this scope
 // was cancelled, it gets the scope's: the first error its policy held against it, or why it was
 // cancelled. What tasks use is declared before the block: variables of the body are gone when the
-// scope waits. Never leave by longjmp; not by goto into the block.
+// scope waits. `continue` goes to the end of the block, and neither it nor `break` means a loop
+// around it. Never leave by longjmp; not by goto into the block. For C only, as HY_OPTIONS is.
 #define HY_SCOPE(name_, out_err, ...)                                                              \
     for (hyi_scope_block name_##_block __attribute__((cleanup(hyi_scope_block_end))),              \
          *name_##_once = hyi_scope_block_init(&name_##_block);                                     \
@@ -383,7 +384,8 @@ HY_API void hy_root_abandon(hy_root *root);
 // Start, run the world until the root has closed, and give its error. The whole of many programs.
 // When the world comes back before that, the root is cancelled first: HY_DEADLOCK (everybody waits
 // for something that nobody will do), HY_CANCELLED (the world was stopped). HY_CLOSED: the
-// simulated machine has crashed, and the root was abandoned.
+// simulated machine has crashed, and the root was abandoned. So it is where fibers wait for nothing
+// behind a shield; in the real world their root stays.
 HY_API hy_err hy_root_run(hy_world *world, const hy_root_options *options, hy_fn body, void *arg);
 
 // ---- events and channels ----------------------------------------------------------------------
@@ -417,7 +419,8 @@ typedef enum hy_overflow {
 
 // A bounded queue of items of one size between fibers of one world; `capacity` 0 hands over
 // directly (only with HY_OVERFLOW_WAIT). Any number of senders and receivers; each gets its turn in
-// order of arrival. `drop` (may be NULL) is told of items that are dropped, or left at the end.
+// order of arrival. `drop` (may be NULL) is told of items that are dropped, or left at the end; it
+// does not wait, and lets the channel be.
 typedef struct hy_chan hy_chan;
 typedef struct hy_chan_options {
     size_t size;
