@@ -44,7 +44,7 @@ typedef struct stop_wait {
 } stop_wait;
 
 static void stop_begin(hy_scope *scope, hy_ns until);
-static void stop_prepare(hy_scope *scope);
+static void stop_prepare(hy_scope *scope, hy_ns until);
 static void stop_begin_below(hy_scope *scope, hy_ns until);
 static void stop_tasks(hy_scope *scope);
 static bool stop_has_services(const hy_scope *scope);
@@ -119,8 +119,7 @@ static void stop_begin(hy_scope *scope, hy_ns until) {
     hyi_stop *stop = &scope->more->stop;
     if (stop->phase == STOP_NONE) {
         hyi_scope_drain(scope);
-        stop_prepare(scope);
-        stop->until = until;
+        stop_prepare(scope, until);
         stop_tasks(scope);
     } else if (until < stop->until) {
         stop->until = until;
@@ -129,9 +128,11 @@ static void stop_begin(hy_scope *scope, hy_ns until) {
     }
 }
 
-static void stop_prepare(hy_scope *scope) {
+// Calling off what is being started may already take the next steps.
+static void stop_prepare(hy_scope *scope, hy_ns until) {
     hyi_stop *stop = &scope->more->stop;
     stop->phase = STOP_TASKS;
+    stop->until = until;
     stop->timer.done = stop_on_timer;
     hyi_list_init(&stop->waiting);
     hyi_services_rest(scope);
@@ -144,7 +145,7 @@ static void stop_tasks(hy_scope *scope) {
     hy_ns share = hyi_stop_share(stop_left(scope), 1 + hyi_services_live(scope));
     hy_ns end = hyi_stop_end(world, share);
     stop_begin_below(scope, end);
-    if (end == HY_NEVER) return;
+    if (end == HY_NEVER || stop->phase != STOP_TASKS) return;
     if (hy_timer_at(world, &stop->timer, end) == HY_OK) return;
     hyi_scope_cancel_tasks(scope, HY_CANCELLED);
 }
@@ -173,8 +174,8 @@ hy_err hy_wait_draining(void) {
 static void stop_on_timer(hy_timer *timer) {
     hyi_more *more = HYI_HOLDER(hyi_more, stop.timer, timer);
     HY_ASSERT(more->stop.phase == STOP_TASKS);
-    if (more->scope->flags & HYI_SCOPE_ENDING)
-        return; // only resources are left, and have their own
+    // Where only resources are left, they have their own.
+    if (more->scope->flags & HYI_SCOPE_ENDING) return;
     hyi_scope_cancel_tasks(more->scope, HY_CANCELLED);
 }
 
@@ -242,12 +243,11 @@ void hyi_stop_cut(hy_scope *scope) {
     if (!scope->more) return;
     if (!scope->parent) hyi_root_stopping(scope->root);
     hyi_stop *stop = &scope->more->stop;
-    if (stop->phase == STOP_NONE) {
-        if (hyi_services_live(scope) == 0) return;
-        stop_prepare(scope);
-        stop->until = hyi_stop_end(scope->root->world, hyi_stop_max(scope)); // for resources
-    }
+    if (stop->phase == STOP_NONE && hyi_services_live(scope) == 0) return;
     stop->is_cut = true;
+    if (stop->phase == STOP_NONE) { // the grace is for resources
+        stop_prepare(scope, hyi_stop_end(scope->root->world, hyi_stop_max(scope)));
+    }
     hy_timer_stop(scope->root->world, &stop->timer); // the tasks have been told already
     if (stop->phase == STOP_SERVICES) stop_next_service(scope, true);
     hyi_stop_progress(scope);
@@ -258,10 +258,7 @@ void hyi_stop_cut(hy_scope *scope) {
 void hyi_services_stop_all(hy_scope *scope, hy_ns until) {
     if (!scope->more || hyi_services_live(scope) == 0) return;
     hyi_stop *stop = &scope->more->stop;
-    if (stop->phase == STOP_NONE) {
-        stop_prepare(scope);
-        stop->until = until;
-    }
+    if (stop->phase == STOP_NONE) stop_prepare(scope, until);
     if (stop->phase == STOP_TASKS) {
         hy_timer_stop(scope->root->world, &stop->timer);
         stop->phase = STOP_SERVICES;
