@@ -4,6 +4,7 @@
 // under the fiber that brings something into it, a start is called off while its group is down, a
 // time lies before all time. Most were written for a fault that was there.
 #include "kit/kit.h"
+#include "scope/list.h"
 #include "scope/run_suite.h"
 
 HY_KEY(int *, ADVERSARY_ONE);
@@ -308,6 +309,44 @@ static hy_err a_scope_ends_under_the_one_who_waits_to_start(void *unused) {
 }
 RUN_SIM(a_scope_ends_under_the_one_who_waits_to_start)
 
+static hy_err never_gets_ready_and_holds(void *arg) {
+    ++*(int *)arg;
+    hy_err err = HY_OK;
+    HY_SCOPE(s, &err) {
+        hy_scope *held = NULL;
+        CHECK_OK(hy_scope_open(s, HY_OPTIONS(hy_scope, .bytes_max = 1), &held));
+        err = hy_sleep(HY_NEVER);
+    }
+    return err;
+}
+
+static hy_err starts_from_outside(void *arg) {
+    caller *c = (caller *)arg;
+    hy_service_spec spec = {
+        .size = sizeof spec, .name = "holds", .fn = never_gets_ready_and_holds, .arg = &c->begun
+    };
+    c->err = hy_start(c->scope, &spec, NULL);
+    return HY_OK;
+}
+
+// The stop calls the start off, and with that is over before its own first step has ended.
+static hy_err a_stop_may_be_over_at_once(void *unused) {
+    (void)unused;
+    caller c = { 0 };
+    hy_err err = HY_OK;
+    HY_SCOPE(s, &err) {
+        CHECK_OK(hy_scope_open(s, NULL, &c.scope));
+        CHECK_OK(hy_spawn(s, starts_from_outside, &c, NULL, NULL));
+        CHECK_OK(await_begun(&c, 1));
+        hy_scope_stop(c.scope, HY_MS(10));
+        CHECK_OK(hy_sleep(HY_MS(20)));
+        CHECK_ERR(c.err, HY_CLOSED);
+        CHECK_OK(hy_scope_close(c.scope));
+    }
+    return err;
+}
+RUN_SIM(a_stop_may_be_over_at_once)
+
 // ---- connections ------------------------------------------------------------------------------
 
 static hy_err accepts_for_another_scope(void *arg) {
@@ -392,6 +431,70 @@ static hy_err a_scope_ends_under_the_one_who_closes_for_it(void *unused) {
 }
 BOTH(a_scope_ends_under_the_one_who_closes_for_it)
 
+// ---- roots ------------------------------------------------------------------------------------
+
+typedef struct nagging { // a post that cancels and stops the root, again and again, until `done`
+    hy_post post;
+    hy_world *world;
+    hy_root *root;
+    bool done;
+} nagging;
+
+static void nag(hy_post *post) {
+    nagging *n = HYI_HOLDER(nagging, post, post);
+    if (n->done) return;
+    hy_scope_cancel(hy_root_scope(n->root), HY_OK);
+    hy_scope_stop(hy_root_scope(n->root), 0);
+    hy_world_post(n->world, post);
+}
+
+static void nag_no_more(void *self, hy_err err) {
+    ((nagging *)self)->done = err == HY_OK || err == HY_CANCELLED;
+}
+
+static hy_err yields_once(void *unused) {
+    (void)unused;
+    return hy_yield();
+}
+
+static hy_err a_root_can_be_cancelled_until_it_is_done(hy_mem *mem) {
+    for (int real = 0; real < 2; real++) {
+        nagging n = { .post.done = nag };
+        if (real) CHECK_OK(hy_world_open(HY_OPTIONS(hy_world, .mem = mem), &n.world));
+        hy_sim_options sim = { .size = sizeof sim, .mem = mem, .seed = kit_seed() };
+        if (!real) CHECK_OK(hy_sim_open(&sim, &n.world));
+        hy_err err = hy_root_start(n.world, NULL, yields_once, NULL, nag_no_more, &n, &n.root);
+        if (err == HY_OK) {
+            hy_world_post(n.world, &n.post);
+            hy_world_run(n.world);
+            CHECK(n.done);
+        }
+        hy_world_close(n.world);
+        CHECK_OK(err);
+    }
+    return HY_OK;
+}
+
+static hy_err stops_its_world_again_and_again(void *world) {
+    hy_world_stop((hy_world *)world);
+    hy_err err = hy_sleep(HY_SECONDS(1000));
+    HY_SCOPE(s, NULL, .shield = HY_NEVER) {
+        for (int i = 0; i < 3 && hy_sleep(HY_US(100)) == HY_OK; i++) {
+            hy_world_stop((hy_world *)world);
+        }
+    }
+    return err;
+}
+
+static hy_err a_root_ends_however_often_its_world_is_stopped(hy_mem *mem) {
+    hy_world *world = NULL;
+    CHECK_OK(hy_world_open(HY_OPTIONS(hy_world, .mem = mem), &world));
+    hy_err err = hy_root_run(world, NULL, stops_its_world_again_and_again, world);
+    hy_world_close(world);
+    CHECK_ERR(err, HY_CANCELLED);
+    return HY_OK;
+}
+
 KIT_TESTS(KIT_TEST(sim_a_build_may_bind_in_the_block_that_asks),
           KIT_TEST(sim_a_scope_may_end_under_those_who_build_in_it),
           KIT_TEST(sim_times_before_all_time_have_passed),
@@ -400,9 +503,12 @@ KIT_TESTS(KIT_TEST(sim_a_build_may_bind_in_the_block_that_asks),
           KIT_TEST_ONCE(sim_a_pause_cut_short_by_hand_is_over),
           KIT_TEST_ONCE(sim_a_start_is_called_off_while_its_group_is_down),
           KIT_TEST_ONCE(sim_a_scope_ends_under_the_one_who_waits_to_start),
+          KIT_TEST_ONCE(sim_a_stop_may_be_over_at_once),
           KIT_TEST_ONCE(sim_a_scope_ends_under_those_who_accept_for_it),
           KIT_TEST_ONCE(real_a_scope_ends_under_those_who_accept_for_it),
           KIT_TEST_ONCE(sim_a_scope_ends_under_those_who_connect_for_it),
           KIT_TEST_ONCE(real_a_scope_ends_under_those_who_connect_for_it),
           KIT_TEST_ONCE(sim_a_scope_ends_under_the_one_who_closes_for_it),
-          KIT_TEST_ONCE(real_a_scope_ends_under_the_one_who_closes_for_it))
+          KIT_TEST_ONCE(real_a_scope_ends_under_the_one_who_closes_for_it),
+          KIT_TEST(a_root_can_be_cancelled_until_it_is_done),
+          KIT_TEST_ONCE(a_root_ends_however_often_its_world_is_stopped))
