@@ -49,6 +49,7 @@ static void stop_begin_below(hy_scope *scope, hy_ns until);
 static void stop_tasks(hy_scope *scope);
 static bool stop_has_services(const hy_scope *scope);
 static bool stop_tasks_are_over(hy_scope *scope);
+static void stop_step(hy_scope *scope);
 static void stop_next_service(hy_scope *scope, bool shortened);
 static void stop_on_timer(hy_timer *timer);
 
@@ -128,14 +129,15 @@ static void stop_begin(hy_scope *scope, hy_ns until) {
     }
 }
 
-// Calling off what is being started may already take the next steps.
+// Calling off what is being started may end things below, which is told here (hyi_stop_progress):
+// the steps begin when all services are at rest.
 static void stop_prepare(hy_scope *scope, hy_ns until) {
     hyi_stop *stop = &scope->more->stop;
-    stop->phase = STOP_TASKS;
     stop->until = until;
     stop->timer.done = stop_on_timer;
     hyi_list_init(&stop->waiting);
     hyi_services_rest(scope);
+    stop->phase = STOP_TASKS;
 }
 
 // The tasks' share begins, or is shorter than before.
@@ -155,7 +157,10 @@ static void stop_begin_below(hy_scope *scope, hy_ns until) {
     for (hy_scope *at = hyi_scope_next(scope, scope, true); at;) {
         bool is_service = (at->flags & HYI_SCOPE_SERVICE) != 0;
         bool has_services = !is_service && stop_has_services(at);
-        if (has_services) stop_begin(at, until);
+        if (has_services) {
+            stop_begin(at, until);
+            stop_step(at); // it may have no tasks
+        }
         at = hyi_scope_next(scope, at, !is_service && !has_services);
     }
 }
@@ -180,16 +185,18 @@ static void stop_on_timer(hy_timer *timer) {
 }
 
 void hyi_stop_progress(hy_scope *scope) {
-    for (; scope; scope = scope->parent) {
-        if (!(scope->flags & STOP_FLAGS)) return;
-        if (!scope->more) continue;
-        hyi_stop *stop = &scope->more->stop;
-        if (stop->phase == STOP_TASKS && stop_tasks_are_over(scope)) {
-            stop->phase = STOP_SERVICES;
-            hy_timer_stop(scope->root->world, &stop->timer);
-        }
-        if (stop->phase == STOP_SERVICES) stop_next_service(scope, false);
+    for (; scope && (scope->flags & STOP_FLAGS); scope = scope->parent) {
+        if (scope->more) stop_step(scope);
     }
+}
+
+static void stop_step(hy_scope *scope) {
+    hyi_stop *stop = &scope->more->stop;
+    if (stop->phase == STOP_TASKS && stop_tasks_are_over(scope)) {
+        stop->phase = STOP_SERVICES;
+        hy_timer_stop(scope->root->world, &stop->timer);
+    }
+    if (stop->phase == STOP_SERVICES) stop_next_service(scope, false);
 }
 
 static bool stop_is_quiet(hy_scope *scope) {
