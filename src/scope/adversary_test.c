@@ -309,27 +309,32 @@ static hy_err a_scope_ends_under_the_one_who_waits_to_start(void *unused) {
 }
 RUN_SIM(a_scope_ends_under_the_one_who_waits_to_start)
 
-static hy_err never_gets_ready_and_holds(void *arg) {
+static hy_err drains(void *unused) {
+    (void)unused;
+    hy_ready();
+    return hy_wait_draining();
+}
+
+static const hy_service_spec draining = { .size = sizeof draining, .fn = drains };
+
+// Its own services are what the stop looks at when it calls the start off.
+static hy_err never_gets_ready_but_has_services(void *arg) {
+    CHECK_OK(hy_start(NULL, &draining, NULL));
     ++*(int *)arg;
-    hy_err err = HY_OK;
-    HY_SCOPE(s, &err) {
-        hy_scope *held = NULL;
-        CHECK_OK(hy_scope_open(s, HY_OPTIONS(hy_scope, .bytes_max = 1), &held));
-        err = hy_sleep(HY_NEVER);
-    }
-    return err;
+    return hy_sleep(HY_NEVER);
 }
 
 static hy_err starts_from_outside(void *arg) {
     caller *c = (caller *)arg;
-    hy_service_spec spec = {
-        .size = sizeof spec, .name = "holds", .fn = never_gets_ready_and_holds, .arg = &c->begun
-    };
+    hy_service_spec spec = { .size = sizeof spec,
+                             .name = "starting",
+                             .fn = never_gets_ready_but_has_services,
+                             .arg = &c->begun };
     c->err = hy_start(c->scope, &spec, NULL);
     return HY_OK;
 }
 
-// The stop calls the start off, and with that is over before its own first step has ended.
+// The stop calls the start off, and with that its first step is over before it has begun.
 static hy_err a_stop_may_be_over_at_once(void *unused) {
     (void)unused;
     caller c = { 0 };
@@ -346,6 +351,25 @@ static hy_err a_stop_may_be_over_at_once(void *unused) {
     return err;
 }
 RUN_SIM(a_stop_may_be_over_at_once)
+
+static hy_err services_below_stop_at_once_where_there_are_no_tasks(void *unused) {
+    (void)unused;
+    hy_err err = HY_OK;
+    hy_scope *above = NULL, *below = NULL;
+    hy_service *service = NULL;
+    HY_SCOPE(s, &err) {
+        CHECK_OK(hy_scope_open(s, NULL, &above));
+        CHECK_OK(hy_start(above, &draining, NULL));
+        CHECK_OK(hy_scope_open(above, NULL, &below));
+        CHECK_OK(hy_start(below, &draining, &service));
+        hy_scope_stop(above, HY_SECONDS(100));
+        CHECK_OK(hy_sleep(HY_MS(1)));
+        CHECK(!hy_service_state_of(service).ready);
+        CHECK_ERR(hy_service_state_of(service).last_err, HY_CLOSED); // drained, not cancelled
+    }
+    return err;
+}
+RUN_SIM(services_below_stop_at_once_where_there_are_no_tasks)
 
 // ---- connections ------------------------------------------------------------------------------
 
@@ -504,6 +528,7 @@ KIT_TESTS(KIT_TEST(sim_a_build_may_bind_in_the_block_that_asks),
           KIT_TEST_ONCE(sim_a_start_is_called_off_while_its_group_is_down),
           KIT_TEST_ONCE(sim_a_scope_ends_under_the_one_who_waits_to_start),
           KIT_TEST_ONCE(sim_a_stop_may_be_over_at_once),
+          KIT_TEST_ONCE(sim_services_below_stop_at_once_where_there_are_no_tasks),
           KIT_TEST_ONCE(sim_a_scope_ends_under_those_who_accept_for_it),
           KIT_TEST_ONCE(real_a_scope_ends_under_those_who_accept_for_it),
           KIT_TEST_ONCE(sim_a_scope_ends_under_those_who_connect_for_it),
