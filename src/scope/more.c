@@ -39,7 +39,10 @@ void hyi_more_free(hy_scope *scope) {
     hyi_more *more = scope->more;
     HY_ASSERT(hyi_list_is_empty(&more->spawning));
     HY_ASSERT(hyi_list_is_empty(&more->descriptors_waiting));
+    HY_ASSERT(more->tasks_below == 0); // what was taken has been given back, on every path
+    HY_ASSERT(more->descriptors == 0);
     hy_arena_deinit(&more->arena);
+    HY_ASSERT_SLOW(more->bytes == 0);
     hyi_budget_forget_bytes(scope);
     hy_mem_free(scope->root->mem, more, sizeof *more);
     scope->more = NULL;
