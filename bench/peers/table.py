@@ -1,11 +1,13 @@
 """table.py - the lines of ours and of peers, as one table of Markdown.
 
 Reads lines of JSON; those without a peer are ours. A line of the table is one peer in one metric:
-what we took, what it took, and how many times ours that is. Peers that could not be measured come
-below it, with the reason.
+what we took, what it took, and how many times ours that is. Lines of several rounds become one: the
+median of their medians, the least and the most of all. Peers that could not be measured come below
+the table, with the reason.
 """
 
 import json
+import statistics
 import sys
 
 
@@ -15,7 +17,7 @@ def number(value):
 
 def spread(row):
     text = number(row["median"])
-    if row["runs"] > 1:
+    if row["min"] < row["max"]:
         text += f" [{number(row['min'])}-{number(row['max'])}]"
     if "fibers" in row:
         text += f" of {row['fibers']:,}"
@@ -25,29 +27,40 @@ def spread(row):
 
 
 def read(lines):
-    metrics, unmeasured = {}, []
+    """The rounds of each peer (None: ours) in each metric, and who could not be measured."""
+    metrics, unmeasured = {}, {}
     for text in lines:
         row = json.loads(text)
         if "unmeasured" in row:
-            unmeasured.append(row)
+            unmeasured[row["peer"]] = row["unmeasured"]
         else:
-            metrics.setdefault(row["metric"], []).append(row)
+            metrics.setdefault(row["metric"], {}).setdefault(row.get("peer"), []).append(row)
     return metrics, unmeasured
+
+
+def merged(rounds):
+    return rounds[0] | {
+        "runs": sum(row["runs"] for row in rounds),
+        "median": statistics.median(row["median"] for row in rounds),
+        "min": min(row["min"] for row in rounds),
+        "max": max(row["max"] for row in rounds),
+    }
 
 
 def table(metrics):
     yield "| metric | unit | Hypha | peer | it takes | times ours |"
     yield "|---|---|---:|---|---:|---:|"
-    for metric, rows in metrics.items():
-        ours = next((row for row in rows if "peer" not in row), None)
+    for metric, peers in metrics.items():
+        rows = {peer: merged(rounds) for peer, rounds in peers.items()}
+        unit = next(iter(rows.values()))["unit"]
+        ours = rows.pop(None, None)
         name, mine = metric, spread(ours) if ours else "-"
-        for row in [row for row in rows if "peer" in row] or [None]:
-            theirs = ["-", "-", "-"]
-            if row:
-                times = number(row["median"] / ours["median"]) if ours and ours["median"] else "-"
-                theirs = [row["peer"], spread(row), times]
-            yield f"| {' | '.join([name, rows[0]['unit'], mine, *theirs])} |"
-            name = mine = ""
+        for peer, row in rows.items():
+            times = number(row["median"] / ours["median"]) if ours and ours["median"] else "-"
+            yield f"| {name} | {unit} | {mine} | {peer} | {spread(row)} | {times} |"
+            name = unit = mine = ""
+        if not rows:
+            yield f"| {name} | {unit} | {mine} | - | - | - |"
 
 
 def main():
@@ -55,8 +68,8 @@ def main():
     print("\n".join(table(metrics)))
     if unmeasured:
         print("\nNot measured:\n")
-    for row in unmeasured:
-        print(f"- {row['peer']}: {row['unmeasured']}")
+    for peer, why in unmeasured.items():
+        print(f"- {peer}: {why}")
 
 
 main()

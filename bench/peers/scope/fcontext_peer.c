@@ -35,8 +35,8 @@ int main(void) {
     peer_must(stack != NULL, "a stack");
     uint8_t *top = stack + FCONTEXT_STACK - 512; // not the colour of ours
     fcontext_there = make_fcontext(top, FCONTEXT_STACK - 512, fcontext_bounce);
-    peer_rows("Boost.Context " FCONTEXT_VERSION,
-              &(peer_row){ "switch", fcontext_switch, 8000000 }, 1);
+    peer_rows("Boost.Context " FCONTEXT_VERSION, &(peer_row){ "switch", fcontext_switch, 8000000 },
+              1);
     free(stack);
     return 0;
 }

@@ -131,7 +131,7 @@ async def main():
         await measure(PEER, "bus", 50_000, bus)
         await measure(PEER, "context_get", 300_000, context_get)
         await measure(PEER, "with", 100_000, with_frame)
-        await measure(PEER, "cache_hit", 200_000, cache_hit)
+        await measure(PEER, "cache_hit_5k", 200_000, cache_hit)
 
 
 logging.disable(logging.CRITICAL)
