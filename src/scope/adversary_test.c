@@ -430,6 +430,27 @@ static hy_err a_scope_ends_under_those_who_connect_for_it(void *unused) {
 }
 BOTH(a_scope_ends_under_those_who_connect_for_it)
 
+// Cancelled, and not closed yet, it tells nobody who is only about to wait for room in it.
+static hy_err nobody_waits_for_room_in_a_cancelled_scope(void *unused) {
+    (void)unused;
+    caller c = { 0 };
+    hy_conn *conn = NULL;
+    hy_err err = HY_OK;
+    HY_SCOPE(s, &err, .descriptors_max = 2) {
+        CHECK_OK(hy_port_open(s, "127.0.0.1", 0, &c.port, NULL));
+        CHECK_OK(hy_scope_open(s, NULL, &c.scope));
+        CHECK_OK(hy_spawn(s, accepts_for_another_scope, &c, NULL, NULL));
+        CHECK_OK(await_begun(&c, 1));
+        hy_scope_cancel(c.scope, HY_OK);
+        CHECK_OK(hy_conn_open(s, "127.0.0.1", hy_port_number(c.port), &conn, NULL));
+        CHECK_OK(hy_sleep(HY_MS(5)));
+        CHECK_ERR(hy_scope_close(c.scope), HY_CANCELLED);
+        CHECK_ERR(c.err, HY_CANCELLED);
+    }
+    return err;
+}
+BOTH(nobody_waits_for_room_in_a_cancelled_scope)
+
 static hy_err closes_a_connection(void *arg) {
     caller *c = (caller *)arg;
     c->begun++;
@@ -533,6 +554,8 @@ KIT_TESTS(KIT_TEST(sim_a_build_may_bind_in_the_block_that_asks),
           KIT_TEST_ONCE(real_a_scope_ends_under_those_who_accept_for_it),
           KIT_TEST_ONCE(sim_a_scope_ends_under_those_who_connect_for_it),
           KIT_TEST_ONCE(real_a_scope_ends_under_those_who_connect_for_it),
+          KIT_TEST_ONCE(sim_nobody_waits_for_room_in_a_cancelled_scope),
+          KIT_TEST_ONCE(real_nobody_waits_for_room_in_a_cancelled_scope),
           KIT_TEST_ONCE(sim_a_scope_ends_under_the_one_who_closes_for_it),
           KIT_TEST_ONCE(real_a_scope_ends_under_the_one_who_closes_for_it),
           KIT_TEST(a_root_can_be_cancelled_until_it_is_done),

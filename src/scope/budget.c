@@ -79,17 +79,15 @@ static hy_err budget_take(hy_scope *scope, budget_kind kind, bool wait) {
     const hy_scope *woken_by = NULL;
     for (;;) {
         const hy_scope *full = budget_full(scope, kind);
-        if (!full) {
+        if (full && !wait) return HY_LIMIT;
+        // Who is in no list hears of no end: it is asked for before and after each wait.
+        hy_err err = full || woken_by ? hyi_scope_refuses(scope) : HY_OK;
+        if (!full && err == HY_OK) {
             budget_count(scope, kind);
             return HY_OK;
         }
-        if (!wait) return HY_LIMIT;
-        if (woken_by && woken_by != full) budget_wake(woken_by, kind);
-        hy_err err = budget_wait_for(full, scope, kind);
-        if (err == HY_OK && kind == BUDGET_TASKS) {
-            err = hyi_scope_refuses(scope);
-            if (err != HY_OK) budget_wake(full, kind);
-        }
+        if (woken_by && (err != HY_OK || woken_by != full)) budget_wake(woken_by, kind);
+        if (err == HY_OK) err = budget_wait_for(full, scope, kind);
         if (err != HY_OK) return err;
         woken_by = full;
     }
