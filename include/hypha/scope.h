@@ -106,7 +106,9 @@ HY_API const void *hy_scope_get(const hy_scope *scope, const hy_key *key); // NU
 
 // Built when it is first asked for, once, in `scope` and with its context; dropped in reverse order
 // of building when `scope` closes. A build that fails is tried again by the next who asks; HY_GET
-// then gives NULL and hy_provide_error says why. `build` may wait when all who ask are fibers.
+// then gives NULL and hy_provide_error says why. `build` may wait when all who ask are fibers; it
+// has the deadline of `scope`, and no timeout of the one who asks cuts it short: hy_task_cancel
+// does.
 typedef struct hy_provider {
     hy_err (*build)(void *self, hy_scope *scope, void **out_value);
     void (*drop)(void *self, void *value); // NULL: nothing to do
@@ -467,7 +469,7 @@ typedef struct hy_conn hy_conn;
 typedef struct hy_port hy_port;
 
 HY_API HY_CHECKED hy_err hy_port_open(hy_scope *scope, const char *host, uint16_t port,
-                                      hy_port **out_port, hy_why *why); // as hy_listen
+                                      hy_port **out_port, hy_why *why); // as hy_listen; HY_LIMIT
 HY_API uint16_t hy_port_number(const hy_port *port);
 HY_API void hy_port_close(hy_port *port);
 // Fiber, intake: HY_CLOSED when the port is closed or the current scope is being stopped. The
