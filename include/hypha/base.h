@@ -28,6 +28,13 @@ extern "C" {
 typedef int64_t hy_ns;
 
 #define HY_NEVER INT64_MAX
+// `at` + `by`, where the end of time is HY_NEVER and stays it.
+static inline hy_ns hy_ns_add(hy_ns at, hy_ns by) {
+    if (at == HY_NEVER) return HY_NEVER;
+    if (by > 0) return at > HY_NEVER - by ? HY_NEVER : at + by;
+    return at < INT64_MIN - by ? INT64_MIN : at + by;
+}
+
 #define HY_US(n) ((hy_ns)(n)*1000)
 #define HY_MS(n) ((hy_ns)(n)*1000000)
 #define HY_SECONDS(n) ((hy_ns)(n)*1000000000)

@@ -48,10 +48,6 @@ static breaker_slice *breaker_current(hy_breaker *breaker, hy_ns now) {
     return &breaker->slices[slice % BREAKER_SLICES];
 }
 
-static hy_ns breaker_later(hy_ns at, hy_ns by) {
-    return by > HY_NEVER - at ? HY_NEVER : at + by;
-}
-
 static void breaker_enter(hy_breaker *breaker, hy_breaker_mode mode, hy_ns now) {
     breaker->mode = mode;
     breaker->since = now;
@@ -60,7 +56,7 @@ static void breaker_enter(hy_breaker *breaker, hy_breaker_mode mode, hy_ns now) 
 // A pause that is longer than a minute already stays as it is.
 static void breaker_trip(hy_breaker *breaker, hy_ns now) {
     breaker_enter(breaker, HY_BREAKER_OPEN, now);
-    breaker->until = breaker_later(now, breaker->open_for);
+    breaker->until = hy_ns_add(now, breaker->open_for);
     hy_ns most = breaker->options.open_for;
     if (most < BREAKER_OPEN_MAX) most = BREAKER_OPEN_MAX;
     breaker->open_for = breaker->open_for < most / 2 ? breaker->open_for * 2 : most;
@@ -91,7 +87,7 @@ hy_err hy_breaker_try(hy_breaker *breaker) {
             breaker_enter(breaker, HY_BREAKER_PROBING, now);
             breaker->probes_good = 0;
         }
-        breaker->until = breaker_later(now, breaker->options.open_for);
+        breaker->until = hy_ns_add(now, breaker->options.open_for);
         breaker->probes_begun = 0;
     }
     if (breaker->mode == HY_BREAKER_OPEN || breaker->probes_begun >= breaker->options.probes) {

@@ -87,11 +87,6 @@ static hyi_cache_entry *cache_find(const hy_cache *cache, hy_bytes key) {
     return found ? HYI_HOLDER(hyi_cache_entry, keyed, found) : NULL;
 }
 
-static hy_ns cache_later(hy_ns at, hy_ns by) {
-    hy_ns sum;
-    return __builtin_add_overflow(at, by, &sum) ? HY_NEVER : sum;
-}
-
 static hyi_cache_entry *cache_entry_new(hy_cache *cache, hy_bytes key, hy_shared *shared,
                                         hy_ns time_to_live) {
     hyi_cache_entry *entry = (hyi_cache_entry *)hy_mem_alloc(cache->mem, sizeof *entry + key.len);
@@ -101,7 +96,7 @@ static hyi_cache_entry *cache_entry_new(hy_cache *cache, hy_bytes key, hy_shared
     hy_ns now = time_to_live == HY_NEVER ? 0 : hy_world_now(cache->world);
     entry->keyed = (hyi_keyed){ .hash = hyi_lookup_hash(&cache->index, own), .key = own };
     entry->shared = shared;
-    entry->expires_at = cache_later(now, time_to_live);
+    entry->expires_at = hy_ns_add(now, time_to_live);
     entry->refreshing = false;
     return entry;
 }

@@ -19,8 +19,7 @@ static hy_ns batch_now(const batch_stage *batch) {
 }
 
 static hy_ns batch_due(const batch_stage *batch) {
-    hy_ns now = batch_now(batch);
-    return batch->wait_max < HY_NEVER - now ? now + batch->wait_max : HY_NEVER;
+    return hy_ns_add(batch_now(batch), batch->wait_max);
 }
 
 // HY_OK: the batch is to be given.

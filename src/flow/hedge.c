@@ -69,8 +69,7 @@ static hy_err hedge_body(hedge *all, hy_scope *scope, const hy_hedge_options *o,
             if (err == HY_OK) begun++;
             more = err == HY_OK && begun < o->copies_max;
         }
-        hy_ns until = HY_NEVER;
-        if (more && __builtin_add_overflow(hy_world_now(world), o->delay, &until)) until = HY_NEVER;
+        hy_ns until = more ? hy_ns_add(hy_world_now(world), o->delay) : HY_NEVER;
         hy_err err = hedge_wait(all, until, &ended);
         if (err != HY_OK && (err != HY_TIMEOUT || hy_check() != HY_OK)) return err;
         if (more && !all->won) more = hyi_budget_withdraw(o->budget);

@@ -21,7 +21,7 @@ hy_err hyi_baggage_open(hy_scope *scope, const hy_scope_options *options) {
 hy_ns hyi_baggage_deadline(const hy_baggage *baggage, hy_ns now) {
     if (!baggage || baggage->time_left == 0 || baggage->time_left == HY_NEVER) return HY_NEVER;
     if (baggage->time_left < 0) return now;
-    return baggage->time_left > HY_NEVER - now ? HY_NEVER : now + baggage->time_left;
+    return hy_ns_add(now, baggage->time_left);
 }
 
 static hy_ns baggage_time_left(const hy_scope *scope) {

@@ -466,7 +466,5 @@ hy_err hy_sleep_until(hy_ns when) {
 }
 
 hy_err hy_sleep(hy_ns duration) {
-    hy_ns now = hy_world_now(fiber_here()->root->world), when;
-    if (__builtin_add_overflow(now, duration, &when)) when = HY_NEVER;
-    return hy_sleep_until(when);
+    return hy_sleep_until(hy_ns_add(hy_world_now(fiber_here()->root->world), duration));
 }

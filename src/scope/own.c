@@ -126,8 +126,8 @@ void hyi_own_release_all(hy_scope *scope) {
         count++;
     }
     hy_world *world = scope->root->world;
-    hy_ns now = hy_world_now(world), left = hyi_stop_left(scope);
-    hy_ns until = left > HY_NEVER - now ? HY_NEVER : now + left;
+    hy_ns now = hy_world_now(world);
+    hy_ns until = hy_ns_add(now, hyi_stop_left(scope));
     while (scope->owned) {
         hyi_owned owned = own_take(scope, scope->owned);
         hy_ns limit = owned.max_ns;

@@ -36,10 +36,6 @@ typedef struct scope_wait {
     hy_scope *scope;
 } scope_wait;
 
-static hy_ns scope_later(hy_ns from, hy_ns by) {
-    return by > HY_NEVER - from ? HY_NEVER : from + by;
-}
-
 // ---- where a scope is ---------------------------------------------------------------------------
 
 bool hyi_scope_is_below(const hy_scope *scope, const hy_scope *above) {
@@ -195,7 +191,7 @@ static void scope_disarm(hy_scope *scope) {
 
 // What a scope inherits of `deadline`: its shield puts it off.
 static hy_ns scope_inherited(const hy_scope *scope, hy_ns deadline) {
-    return scope->flags & HYI_SCOPE_SHIELD ? scope_later(deadline, scope->shield) : deadline;
+    return scope->flags & HYI_SCOPE_SHIELD ? hy_ns_add(deadline, scope->shield) : deadline;
 }
 
 // All that is before the first nanosecond is as long past as that.
@@ -208,7 +204,7 @@ static hy_err scope_set_deadline(hy_scope *scope, const hy_scope_options *option
     hy_ns deadline = options->deadline != 0 ? options->deadline : HY_NEVER;
     hy_ns now = hy_world_now(scope->root->world);
     if (options->timeout != 0) {
-        hy_ns after = scope_later(now, options->timeout);
+        hy_ns after = hy_ns_add(now, options->timeout);
         if (after < deadline) deadline = after;
     }
     hy_ns sent = hyi_baggage_deadline(options->baggage, now);
@@ -228,7 +224,7 @@ bool hyi_scope_hold_off(hy_scope *scope, hy_err why) {
     if (scope->flags & (HYI_SCOPE_HELD | HYI_SCOPE_ENDING)) return true;
     scope->flags |= HYI_SCOPE_HELD;
     scope->reason = why;
-    scope->shield = scope_later(hy_world_now(scope->root->world), scope->shield);
+    scope->shield = hy_ns_add(hy_world_now(scope->root->world), scope->shield);
     if (scope_arm(scope) == HY_OK) return true;
     scope->flags &= ~(uint32_t)HYI_SCOPE_HELD;
     return false;
@@ -480,7 +476,7 @@ static void scope_finish_rest(hy_scope *scope) {
     hyi_more *more = scope->more;
     if (more && !hyi_list_is_empty(&more->services)) {
         hyi_services_stop_all(scope,
-                              scope_later(hy_world_now(scope->root->world), hyi_stop_left(scope)));
+                              hy_ns_add(hy_world_now(scope->root->world), hyi_stop_left(scope)));
     }
     scope_disarm(scope);
     if (scope->owned) hyi_own_release_all(scope);

@@ -61,8 +61,7 @@ hy_ns hyi_stop_max(const hy_scope *scope) {
 }
 
 hy_ns hyi_stop_end(const hy_world *world, hy_ns grace) {
-    hy_ns now = hy_world_now(world);
-    return grace >= HY_NEVER - now ? HY_NEVER : now + grace;
+    return hy_ns_add(hy_world_now(world), grace);
 }
 
 hy_ns hyi_stop_until(const hy_world *world, hy_ns until) {

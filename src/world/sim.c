@@ -146,18 +146,13 @@ bool hy_sim_log_next(const hy_world *world, uint64_t *cursor, hy_sim_event *out_
 
 // ---- clock --------------------------------------------------------------------------------------
 
-static hy_ns sim_add(hy_ns a, hy_ns b) {
-    hy_ns sum;
-    return __builtin_add_overflow(a, b, &sum) ? HY_NEVER : sum;
-}
-
 static hy_ns sim_now(const hy_world *world) {
     return hyi_sim_of(world)->now;
 }
 
 static hy_ns sim_wall(const hy_world *world) {
     const hyi_sim *sim = hyi_sim_of(world);
-    return sim_add(sim->now, sim->wall_ahead);
+    return hy_ns_add(sim->now, sim->wall_ahead);
 }
 
 static uint64_t sim_random(hy_world *world) {
@@ -178,7 +173,7 @@ static void sim_note(hy_world *world, const char *what, uint64_t subject, uint64
 void hy_sim_step_wall(hy_world *world, hy_ns by) {
     HY_ASSERT(!world->door->is_real);
     hyi_sim *sim = hyi_sim_of(world);
-    sim->wall_ahead = sim_add(sim->wall_ahead, by);
+    sim->wall_ahead = hy_ns_add(sim->wall_ahead, by);
     hyi_sim_note(sim, "wall step", 0, (uint64_t)by);
 }
 
@@ -265,7 +260,7 @@ void hyi_sim_unpromise(hyi_sim *sim, uint32_t count) {
 
 void hyi_sim_after(hyi_sim *sim, hy_ns delay, void (*fire)(hyi_sim *sim, void *self), void *self) {
     HY_ASSERT(sim->due_count < sim->due_promised);
-    hyi_sim_due item = { sim_add(sim->now, delay), sim->next_order++, fire, self };
+    hyi_sim_due item = { hy_ns_add(sim->now, delay), sim->next_order++, fire, self };
     due_up(sim, sim->due_count++, item);
 }
 
@@ -316,7 +311,7 @@ static hy_ns sim_timer_ready_at(const hyi_sim *sim) {
     if (!timer || timer->due == HY_NEVER) return HY_NEVER;
     uint64_t chance = sim_mix(sim->seed ^ sim_mix(timer->order_ + SIM_GOLDEN));
     hy_ns late = chance & 1 ? (hy_ns)((chance >> 1) % ((uint64_t)sim->delay_max + 1)) : 0;
-    return sim_add(timer->due, late);
+    return hy_ns_add(timer->due, late);
 }
 
 static void sim_fire_timer(hyi_sim *sim) {
@@ -355,7 +350,7 @@ static bool sim_step(hyi_sim *sim, hy_ns until) {
     } else {
         sim_fire_post(sim);
     }
-    hy_ns later = sim_add(sim->now, SIM_STEP_COST);
+    hy_ns later = hy_ns_add(sim->now, SIM_STEP_COST);
     if (later <= until) sim->now = later;
     return true;
 }
@@ -379,7 +374,7 @@ void hy_sim_advance(hy_world *world, hy_ns duration) {
     HY_ASSERT(!world->door->is_real);
     HY_ASSERT(duration >= 0);
     hyi_sim *sim = hyi_sim_of(world);
-    hy_ns until = sim_add(sim->now, duration);
+    hy_ns until = hy_ns_add(sim->now, duration);
     while (sim_step(sim, until)) {
     }
     if (sim->now < until) sim->now = until;
@@ -399,7 +394,7 @@ void hy_sim_restart(hy_world *world) {
     hyi_sim_signals_restart(sim);
     hyi_sim_net_restart(sim);
     hyi_sim_disk_restart(sim);
-    sim->now = sim_add(sim->now, HY_SECONDS(1) + (hy_ns)hyi_sim_below(sim, HYI_DICE_CRASH, 1000));
+    sim->now = hy_ns_add(sim->now, HY_SECONDS(1) + (hy_ns)hyi_sim_below(sim, HYI_DICE_CRASH, 1000));
     hyi_sim_note(sim, "restart", sim->disk.generation, 0);
 }
 
