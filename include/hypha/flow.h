@@ -2,7 +2,8 @@
 // Includes: scope, and through it world and base.
 // Threads: everything on the world's thread. "Fiber" marks calls that may wait.
 //
-// Each helper is an object that belongs to a scope and ends with it. None of them hides the scope's
+// Each helper is an object that belongs to a scope, lives in its memory (hy_scope_mem: what a cache
+// keeps counts against the scope's bytes_max) and ends with it. None of them hides the scope's
 // rules: deadlines and cancellation pass through, errors come back as they were, every queue is
 // bounded, and every counter can be read.
 #ifndef HYPHA_FLOW_H

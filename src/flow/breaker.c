@@ -154,8 +154,8 @@ hy_err hy_breaker_open(hy_scope *scope, const hy_breaker_options *options,
     if (o.probes == 0) o.probes = 3;
     HY_ASSERT(o.window >= BREAKER_SLICES && o.failure_percent <= 100 && o.open_for > 0);
     hy_world *world = hy_scope_world(scope);
-    hy_mem *mem = hy_world_mem(world);
-    hy_breaker *breaker = (hy_breaker *)hy_mem_alloc_zero(mem, sizeof *breaker);
+    hy_mem *mem = hy_scope_mem(scope);
+    hy_breaker *breaker = mem ? (hy_breaker *)hy_mem_alloc_zero(mem, sizeof *breaker) : NULL;
     if (!breaker) return HY_NOMEM;
     breaker->world = world;
     breaker->mem = mem;

@@ -32,8 +32,8 @@ hy_err hy_budget_open(hy_scope *scope, const hy_budget_options *options, hy_budg
     if (o.ttl == 0) o.ttl = HY_SECONDS(10);
     HY_ASSERT(o.ttl >= HY_SECONDS(1) && o.ttl <= HY_SECONDS(60));
     hy_world *world = hy_scope_world(scope);
-    hy_mem *mem = hy_world_mem(world);
-    hy_budget *budget = (hy_budget *)hy_mem_alloc_zero(mem, sizeof *budget);
+    hy_mem *mem = hy_scope_mem(scope);
+    hy_budget *budget = mem ? (hy_budget *)hy_mem_alloc_zero(mem, sizeof *budget) : NULL;
     if (!budget) return HY_NOMEM;
     budget->world = world;
     budget->mem = mem;

@@ -378,8 +378,8 @@ static hy_cache_options cache_options(const hy_cache_options *given) {
 
 hy_err hy_cache_open(hy_scope *scope, const hy_cache_options *options, hy_cache **out_cache) {
     hy_world *world = hy_scope_world(scope);
-    hy_mem *mem = hy_world_mem(world);
-    hy_cache *cache = (hy_cache *)hy_mem_alloc_zero(mem, sizeof *cache);
+    hy_mem *mem = hy_scope_mem(scope);
+    hy_cache *cache = mem ? (hy_cache *)hy_mem_alloc_zero(mem, sizeof *cache) : NULL;
     if (!cache) return HY_NOMEM;
     cache->scope = scope;
     cache->world = world;

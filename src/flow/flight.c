@@ -235,8 +235,8 @@ static void flight_free(void *object) {
 
 hy_err hy_flight_open(hy_scope *scope, uint32_t keys_max, hy_flight **out_flight) {
     hy_world *world = hy_scope_world(scope);
-    hy_mem *mem = hy_world_mem(world);
-    hy_flight *flight = (hy_flight *)hy_mem_alloc_zero(mem, sizeof *flight);
+    hy_mem *mem = hy_scope_mem(scope);
+    hy_flight *flight = mem ? (hy_flight *)hy_mem_alloc_zero(mem, sizeof *flight) : NULL;
     if (!flight) return HY_NOMEM;
     flight->scope = scope;
     flight->mem = mem;

@@ -170,8 +170,8 @@ hy_err hy_gate_open(hy_scope *scope, const hy_gate_options *options, hy_gate **o
     if (o.limit_min == 0) o.limit_min = 1;
     if (o.limit_max == 0) o.limit_max = o.limit > 1000 ? o.limit : 1000;
     HY_ASSERT(o.limit_min <= o.limit_max);
-    hy_mem *mem = hy_world_mem(world);
-    hy_gate *gate = (hy_gate *)hy_mem_alloc_zero(mem, sizeof *gate);
+    hy_mem *mem = hy_scope_mem(scope);
+    hy_gate *gate = mem ? (hy_gate *)hy_mem_alloc_zero(mem, sizeof *gate) : NULL;
     if (!gate) return HY_NOMEM;
     gate->world = world;
     gate->mem = mem;

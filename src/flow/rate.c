@@ -132,8 +132,8 @@ hy_err hy_rate_open(hy_scope *scope, const hy_rate_options *options, hy_rate **o
     if (o.waiting_max == 0) o.waiting_max = 1024;
     if (o.waiting_max == UINT32_MAX) o.waiting_max = 0;
     hy_world *world = hy_scope_world(scope);
-    hy_mem *mem = hy_world_mem(world);
-    hy_rate *rate = (hy_rate *)hy_mem_alloc_zero(mem, rate_size(&o));
+    hy_mem *mem = hy_scope_mem(scope);
+    hy_rate *rate = mem ? (hy_rate *)hy_mem_alloc_zero(mem, rate_size(&o)) : NULL;
     if (!rate) return HY_NOMEM;
     rate->world = world;
     rate->mem = mem;
