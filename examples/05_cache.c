@@ -38,7 +38,7 @@ static hy_err request(void *arg) {
 }
 
 static hy_err warm(hy_cache *cache) {
-    static char names[100][16];
+    static char names[100][24];
     hy_bytes keys[100];
     for (int i = 0; i < 100; i++) {
         (void)snprintf(names[i], sizeof names[i], "user-%d", i);
