@@ -11,6 +11,7 @@
 // take their place; when they do report after all, that counts. Reports of calls that began before
 // the breaker last changed its mode say nothing of how it is now, and are not counted.
 #include <hypha/flow.h>
+#include "base/options.h"
 
 #define BREAKER_SLICES 10
 #define BREAKER_OPEN_MAX HY_SECONDS(60)
@@ -145,8 +146,8 @@ static void breaker_free(void *object) {
 
 hy_err hy_breaker_open(hy_scope *scope, const hy_breaker_options *options,
                        hy_breaker **out_breaker) {
-    hy_breaker_options o = { .size = sizeof o };
-    if (options) o = *options;
+    hy_breaker_options o;
+    hyi_options_read(&o, sizeof o, options);
     if (o.window == 0) o.window = HY_SECONDS(10);
     if (o.calls_min == 0) o.calls_min = 20;
     if (o.failure_percent == 0) o.failure_percent = 50;

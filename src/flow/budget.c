@@ -5,6 +5,7 @@
 // retry withdraws a hundred. The constant part, per_second over the whole ttl, is there from the
 // start. The scheme is Finagle's RetryBudget; tower has it as well.
 #include "flow/budget.h"
+#include "base/options.h"
 
 #define BUDGET_SLICES 10
 #define BUDGET_RETRY 100
@@ -25,8 +26,8 @@ static void budget_free(void *object) {
 }
 
 hy_err hy_budget_open(hy_scope *scope, const hy_budget_options *options, hy_budget **out_budget) {
-    hy_budget_options o = { .size = sizeof o };
-    if (options) o = *options;
+    hy_budget_options o;
+    hyi_options_read(&o, sizeof o, options);
     if (o.percent == 0) o.percent = 20;
     if (o.per_second == 0) o.per_second = 10;
     if (o.ttl == 0) o.ttl = HY_SECONDS(10);

@@ -15,6 +15,7 @@
 // Callbacks (`evicted`, the drop of a box) may call the cache. So an entry is out of everything
 // before anybody is told of it, and what makes room for a new entry goes when that one is in.
 #include "flow/cache.h"
+#include "base/options.h"
 
 #include "flow/flight.h"
 
@@ -368,8 +369,8 @@ static void cache_free(void *object) {
 }
 
 static hy_cache_options cache_options(const hy_cache_options *given) {
-    hy_cache_options o = { .size = sizeof o };
-    if (given) o = *given;
+    hy_cache_options o;
+    hyi_options_read(&o, sizeof o, given);
     if (o.entries_max == 0) o.entries_max = 1024;
     if (o.time_to_live == 0) o.time_to_live = HY_NEVER;
     if (o.loads_max == 0) o.loads_max = 64;

@@ -16,6 +16,7 @@
 // The limit only moves while the gate is at least half full: a gate that nobody needs learns
 // nothing.
 #include "flow/limit.h"
+#include "base/options.h"
 #include "flow/line.h"
 
 #include <hypha/flow.h>
@@ -161,8 +162,8 @@ static void gate_free(void *object) {
 }
 
 hy_err hy_gate_open(hy_scope *scope, const hy_gate_options *options, hy_gate **out_gate) {
-    hy_gate_options o = { .size = sizeof o };
-    if (options) o = *options;
+    hy_gate_options o;
+    hyi_options_read(&o, sizeof o, options);
     hy_world *world = hy_scope_world(scope);
     o.limit = hyi_flow_limit(world, o.limit);
     if (o.waiting_max == 0) o.waiting_max = 1024;

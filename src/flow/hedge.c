@@ -8,6 +8,7 @@
 // ended well, and what fails in a copy that lost is no error of the call. A success is never thrown
 // away: not by another copy, and not by a cancellation that comes before the caller could see it.
 #include "flow/budget.h"
+#include "base/options.h"
 
 #include <hypha/flow.h>
 
@@ -79,7 +80,8 @@ static hy_err hedge_body(hedge *all, hy_scope *scope, const hy_hedge_options *o,
 
 hy_err hy_hedge(const hy_hedge_options *options, hy_err (*fn)(void *arg, uint32_t copy), void *arg,
                 uint32_t *out_winner) {
-    hy_hedge_options o = *options;
+    hy_hedge_options o;
+    hyi_options_read(&o, sizeof o, options);
     HY_ASSERT(o.delay > 0);
     if (o.copies_max == 0) o.copies_max = 2;
     if (o.copies_max > HY_HEDGE_COPIES_MAX) return HY_LIMIT;

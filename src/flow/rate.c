@@ -12,6 +12,7 @@
 // Those who wait stand in one line, and one timer calls the first when its time has come, so nobody
 // overtakes and nobody wakes for nothing.
 #include "flow/line.h"
+#include "base/options.h"
 
 #include <hypha/flow.h>
 
@@ -125,7 +126,8 @@ static void rate_free(void *object) {
 }
 
 hy_err hy_rate_open(hy_scope *scope, const hy_rate_options *options, hy_rate **out_rate) {
-    hy_rate_options o = *options;
+    hy_rate_options o;
+    hyi_options_read(&o, sizeof o, options);
     HY_ASSERT(o.limit > 0 && o.period >= 0);
     if (o.period == 0) o.period = HY_SECONDS(1);
     if (o.burst == 0) o.burst = o.limit;

@@ -8,6 +8,7 @@
 // up, and a deadline that would come before the next call could begin. The last one gives the error
 // now: whoever waits can use the time that is left.
 #include "flow/budget.h"
+#include "base/options.h"
 
 #include <hypha/flow.h>
 
@@ -56,8 +57,8 @@ static hy_ns retry_delay(const hy_retry_options *o, hy_world *world, hy_err err,
 }
 
 static hy_retry_options retry_options(const hy_retry_options *given) {
-    hy_retry_options o = { .size = sizeof o };
-    if (given) o = *given;
+    hy_retry_options o;
+    hyi_options_read(&o, sizeof o, given);
     if (o.calls_max == 0) o.calls_max = 3;
     if (o.delay == 0) o.delay = HY_MS(20);
     if (o.delay_max == 0) o.delay_max = o.delay > HY_SECONDS(1) ? o.delay : HY_SECONDS(1);

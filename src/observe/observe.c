@@ -3,6 +3,7 @@
 // All rings are made here, at the start: what is watched later can neither fail for want of memory
 // nor make it grow. The watcher outlives its root, so that the root's own span still has a place.
 #include "observe/watch.h"
+#include "base/options.h"
 
 #include "scope/inside.h"
 
@@ -32,8 +33,8 @@ void hy_observe_level(hy_observe *observe, hy_level level) {
 // ---- opening and closing ----
 
 static hy_observe_options observe_options(const hy_observe_options *given) {
-    hy_observe_options o = { .size = sizeof o };
-    if (given) o = *given;
+    hy_observe_options o;
+    hyi_options_read(&o, sizeof o, given);
     if (o.level == 0) o.level = HY_LEVEL_INFO;
     if (o.slow == 0) o.slow = HY_SECONDS(1);
     if (o.spans_kept == 0) o.spans_kept = 256;

@@ -12,6 +12,7 @@
 // simulated world therefore knows all of its memory (root_mem.h), and hy_root_abandon gives it back
 // without looking into it.
 #include "scope/root_mem.h"
+#include "base/options.h"
 #include "scope/root_signals.h"
 #include "scope/service.h"
 
@@ -128,11 +129,8 @@ static void root_set(root_record *it, hy_world *world, const hy_root_options *op
 
 hy_err hy_root_start(hy_world *world, const hy_root_options *given, hy_fn body, void *arg,
                      void (*done)(void *self, hy_err err), void *self, hy_root **out_root) {
-    hy_root_options options = { .size = sizeof options };
-    if (given) {
-        HY_ASSERT(given->size <= sizeof options); // built against a newer header
-        memcpy(&options, given, given->size);
-    }
+    hy_root_options options;
+    hyi_options_read(&options, sizeof options, given);
     root_record *it = (root_record *)hy_mem_alloc_zero(hy_world_mem(world), sizeof *it);
     if (!it) return HY_NOMEM;
     root_set(it, world, &options);

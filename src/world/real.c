@@ -3,6 +3,7 @@
 // The loop is in real_loop.c, timers in real_alarm.c, and each other thing of the outside in a file
 // of its own: real_file.c, real_stream.c, real_watch.c, real_work.c, real_process.c.
 #include "world/real.h"
+#include "base/options.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -112,9 +113,8 @@ static void real_free(hyi_real *real) {
 }
 
 static hy_world_options real_options(const hy_world_options *given) {
-    hy_world_options options = { .size = sizeof options };
-    HY_ASSERT(HY_IMPLIES(given, given->size <= sizeof options)); // built against a newer header
-    if (given) memcpy(&options, given, given->size);
+    hy_world_options options;
+    hyi_options_read(&options, sizeof options, given);
     if (!options.mem) options.mem = hy_mem_system();
     return options;
 }

@@ -5,6 +5,7 @@
 // getrusage; where /proc is missing they are 0. A notification is one datagram, as sd_notify(3)
 // describes it, sent without waiting: no service manager may hold up the loop.
 #include "world/real.h"
+#include "base/options.h"
 #include "base/why.h"
 
 #include <dirent.h>
@@ -39,9 +40,8 @@ static hy_err process_check(const process_limit *limit, struct rlimit *out_now, 
 }
 
 hy_err hy_world_limit_process(hy_world *world, const hy_process_limits *given, hy_why *why) {
-    hy_process_limits limits = { .size = sizeof limits };
-    HY_ASSERT(given->size <= sizeof limits); // built against a newer header
-    memcpy(&limits, given, given->size);
+    hy_process_limits limits;
+    hyi_options_read(&limits, sizeof limits, given);
     if (!world->door->is_real) {
         return hy_why_set(why, HY_UNSUPPORTED, "world", "a simulated world has no process");
     }

@@ -14,6 +14,7 @@
 //
 // After a crash of the disk (sim_disk.c) the machine is down: no step runs until hy_sim_restart.
 #include "world/sim.h"
+#include "base/options.h"
 #include "base/digest.h"
 
 #include <string.h>
@@ -401,9 +402,8 @@ void hy_sim_restart(hy_world *world) {
 // ---- making and closing -------------------------------------------------------------------------
 
 static hy_sim_options sim_options(const hy_sim_options *given) {
-    hy_sim_options options = { .size = sizeof options };
-    HY_ASSERT(HY_IMPLIES(given, given->size <= sizeof options)); // built against a newer header
-    if (given) memcpy(&options, given, given->size);
+    hy_sim_options options;
+    hyi_options_read(&options, sizeof options, given);
     if (options.wall_start == 0) options.wall_start = SIM_WALL_START;
     if (options.delay_max == 0) options.delay_max = HY_MS(1);
     if (!options.mem) options.mem = hy_mem_system();
