@@ -1,4 +1,4 @@
-// inside.h - what the files of this room share.        Room: host. Includes: base machine world
+// inside.h - what the files of this room share. Room: host. Includes: base machine world scope
 // store. Threads: the world's; only hyi_store_call.run works elsewhere, and it touches nothing but
 // the call.
 //
