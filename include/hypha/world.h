@@ -120,6 +120,32 @@ HY_API HY_CHECKED hy_err hy_world_work(hy_world *world, hy_work *work); // HY_LI
 // it runs or has run, and `done` will come.
 HY_API HY_CHECKED hy_err hy_world_unwork(hy_world *world, hy_work *work);
 
+// ---- threads ----------------------------------------------------------------------------------
+//
+// For rooms that run one world a thread (actors' workers). All else that blocks is work, see above.
+
+typedef struct hy_thread hy_thread;
+
+typedef struct hy_thread_options {
+    size_t size;
+    const char *name;     // at most 15 bytes, as debuggers and top show it; copied; NULL: none
+    uint32_t cpu;         // 0: any; else it stays on the (cpu - 1)th of those hy_world_cores counts
+    uint64_t stack_bytes; // 0: the system's default; rounded up to what the system asks for
+} hy_thread_options;
+
+// Runs run(arg) on a thread of its own. No signal is delivered there but those of faults. Only the
+// memory and the kind of `world` matter: the thread may open and run one of its own. HY_NOMEM,
+// HY_LIMIT (threads or memory for the stack), HY_RANGE (no such cpu), HY_UNSUPPORTED (simulated).
+HY_API HY_ANY_THREAD HY_CHECKED hy_err hy_thread_start(hy_world *world,
+                                                       const hy_thread_options *options,
+                                                       void (*run)(void *arg), void *arg,
+                                                       hy_thread **out_thread);
+// Waits until `run` has returned, then frees; NULL is fine. Once, before the world is closed, and
+// not from the thread itself. Blocks: it is for threads that run no world at the moment.
+HY_API HY_ANY_THREAD void hy_thread_join(hy_thread *thread);
+// Processors that this process may use (its affinity, not cgroup quotas); simulated: 1.
+HY_API HY_ANY_THREAD uint32_t hy_world_cores(const hy_world *world);
+
 // ---- files ------------------------------------------------------------------------------------
 // Blocking and positional; call them from work. Errors: HY_NOT_FOUND, HY_IO, HY_DISK_FULL,
 // HY_READ_ONLY, HY_LOCKED, HY_NOMEM, HY_LIMIT (descriptors); `why` has the path and the system's

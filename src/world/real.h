@@ -115,6 +115,12 @@ hy_err hyi_real_work(hy_world *world, hy_work *work);
 hy_err hyi_real_unwork(hy_world *world, hy_work *work);
 bool hyi_real_work_deliver(hyi_real *real); // calls `done` of what has finished; true: some
 
+// real_thread.c
+// Starts a thread in which only the signals of faults are delivered. `attributes` may be NULL.
+// False: the system has no thread left.
+HY_CHECKED bool hyi_real_thread_create(pthread_t *out_thread, const pthread_attr_t *attributes,
+                                       void *(*run)(void *), void *arg);
+
 // real_file.c
 hy_err hyi_real_errno(int number); // the system's error as ours
 hy_err hyi_real_file_open(hy_world *world, const char *path, uint32_t mode, hy_file **out_file,

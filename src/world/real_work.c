@@ -13,8 +13,6 @@
 // the first one on it wakes the world.
 #include "world/real.h"
 
-#include <signal.h>
-
 static void pool_finish(hyi_real *real, hy_work *work) {
     hy_work *newest = atomic_load_explicit(&real->finished, memory_order_relaxed);
     do {
@@ -49,15 +47,10 @@ static void *pool_thread(void *argument) {
     return NULL;
 }
 
-// Signals stay with the threads of the program: ours start with all of them blocked.
 static bool pool_start_thread(hyi_real *real) {
     hyi_real_pool *pool = &real->pool;
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int failed = pthread_create(&pool->threads[pool->thread_count], NULL, pool_thread, real);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (failed) return false;
+    pthread_t *thread = &pool->threads[pool->thread_count];
+    if (!hyi_real_thread_create(thread, NULL, pool_thread, real)) return false;
     pool->thread_count++;
     pool->idle++;
     return true;
