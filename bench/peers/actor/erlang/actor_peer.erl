@@ -56,11 +56,10 @@ rows() ->
 
 %% ---- memory, and starting -----------------------------------------------------------------------
 
-idle_bytes(Times) when Times < 1000 -> 0.0;
 idle_bytes(Times) ->
     Before = lines:resident(),
     started(Times, fun(Body) -> spawn(Body) end),
-    (lines:resident() - Before) / Times.
+    lines:resident() - Before.
 
 spawn_many(Times) ->
     Self = self(),
@@ -89,12 +88,11 @@ counted(Counter, Last, Whom) ->
         _ -> ok
     end.
 
-supervised_bytes(Times) when Times < 100 -> 0.0;
 supervised_bytes(Times) ->
     {ok, Supervisor} = supervisor:start_link(?MODULE, {simple, temporary}),
     Before = lines:resident(),
     started(Times, fun(Body) -> {ok, Pid} = supervisor:start_child(Supervisor, [Body]), Pid end),
-    Bytes = (lines:resident() - Before) / Times,
+    Bytes = lines:resident() - Before,
     unlink(Supervisor),
     exit(Supervisor, kill),
     Bytes.
