@@ -184,12 +184,12 @@ check_asan() { tested asan -LE 'house|slow'; }
 # it from workers). setarch: the sanitizer needs the address space it knows.
 check_tsan() {
     local room targets=()
-    for room in world scope flow observe host net; do
+    for room in world scope flow observe actor broker host net; do
         compgen -G "src/$room/*_test.c" >/dev/null && targets+=("${room}_tests")
     done
     [ ${#targets[@]} -gt 0 ] || return $nothing_to_run
     built tsan --target "${targets[@]}" &&
-        setarch -R ctest --preset tsan -L '^(world|scope|flow|observe|host|net)$' -LE 'slow|corpus'
+        setarch -R ctest --preset tsan -L '^(world|scope|flow|observe|actor|broker|host|net)$' -LE 'slow|corpus'
 }
 
 # Every fuzz target for HY_FUZZ_SECONDS, from its corpus; findings and new inputs stay in build/.

@@ -11,6 +11,7 @@
 #include <hypha/scope.h>
 #include <hypha/flow.h>
 #include <hypha/observe.h>
+#include <hypha/actor.h>
 #include <hypha/store.h>
 #include <hypha/host.h>
 #include <hypha/net.h>

@@ -1,0 +1,336 @@
+// inside.h - what the files of the room share.                      Room: actor. Includes: scope.
+// Threads: said for each field; "owner" is the worker that owns the actor, see below.
+//
+// Five structs. A message is 16 bytes and a body, in a block of a worker's slab. An actor is 128
+// bytes in a slot that is never unmapped; what few have (children, monitors, a name, a mailbox of
+// another kind) is its `kin`, made on first use. A worker is a thread with a world, a root scope
+// and a dispatcher: the fiber that takes one ready actor after another and runs its turn. A node is
+// its workers and its slots.
+//
+// ---- who may touch an actor: ownership --------------------------------------------------------
+//
+//      un-owned --a send finds EMPTY--> owned, ready <--> owned, running
+//         ^                                 |  ^              |
+//         |                    (surplus)    v  | taken        | nothing left
+//         |                               shared              v
+//         +------ mark EMPTY (CAS) ----------------------- lingering
+//
+// An actor is owned by one worker or by none. Only a worker itself writes its own number into
+// `owner`, and only the owner takes it out again: so "do I own it?" is one plain look, always
+// right, though what anybody else reads there may be old. The owner alone touches the first cache
+// line.
+//
+// A mailbox is one queue in two parts. `inbox` is Vyukov's intrusive MPSC queue: one exchange of
+// the newest, then a link; bit 0 of `inbox_newest` says EMPTY: nobody owns the actor. `local` is a
+// plain list of the owner's, always the older part: what is drained from the inbox is appended to
+// it.
+//
+//     a send, sender's worker owns the actor:    (1) inbox is not empty: drain it into local;
+//                                                (2) if that met a gap (a sender between exchange
+//                                                    and link), go by the inbox;
+//                                                (3) append to local; not ready? now it is.
+//     by anybody else:                           exchange into inbox; whoever gets EMPTY back owns
+//                                                the actor from then on, and makes it ready.
+//
+// So of one sender to one actor the order of sending is the order in the queue, wherever the sender
+// has moved meanwhile: what it sent before is in local, or in the inbox before what it sends now.
+//
+// Lingering: an actor that has emptied its mailbox stays owned for a while (a short queue of them),
+// which saves a ping-pong all atomics. It is looked at again when that queue is full, after every
+// so many turns, and before the worker parks; then it is ready again or marked EMPTY. A turn that
+// took long makes the actor `slow`: before one of those runs, all that linger are let go and all
+// that are ready but it are shared, so nobody waits behind it.
+//
+// Shared: a worker with more than one ready actor keeps up to 16 of the oldest in a list under a
+// lock, un-owned in the sense of `owner`, from which anybody, it too, takes; so what waits behind a
+// long handler can be run by others. Whoever shares wakes one parked worker, if there is one.
+//
+// Out: a turn's second and further messages to one foreign actor are linked and pushed with one
+// exchange: 16 of them, or at the end of the handler. Nothing is in there when a turn ends, so an
+// actor that moves takes nothing with it, and leaves nothing.
+//
+// Orders (stop, kill, and more by system messages) are bits: hyi_poke sets them and, where EMPTY
+// stands, takes ownership and makes the actor ready. Who marks EMPTY looks at them again after it.
+#ifndef HYI_ACTOR_INSIDE_H
+#define HYI_ACTOR_INSIDE_H
+
+#include <hypha/actor.h>
+
+#include "base/cleanup.h"
+#include "scope/list.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#define HYI_NO_OWNER UINT8_MAX
+#define HYI_WORKERS_MAX 64u
+#define HYI_SLOT_BYTES 128u
+#define HYI_CHUNK_SLOTS 1024u // of one chunk
+#define HYI_INLINE_STATE 24u  // bytes of state that lie in the slot
+
+typedef struct hyi_kin hyi_kin;
+typedef struct hyi_worker hyi_worker;
+
+// ---- messages (message.c, slab.c) -------------------------------------------------------------
+
+// Flags beside HYI_MESSAGE_SHARED. What a message has besides its body lies at the end of its
+// block, in this order from the end backwards: hyi_message_tail.
+#define HYI_MESSAGE_SYSTEM 2u // hyi_system, not a protocol's
+#define HYI_MESSAGE_URGENT 4u
+#define HYI_MESSAGE_ASKED 8u     // tail: asker
+#define HYI_MESSAGE_MORE 16u     // tail: deadline, baggage, attachment, memory, retries
+#define HYI_MESSAGE_ALARM 32u    // tail: alarm's number
+#define HYI_MESSAGE_EMBEDDED 64u // part of something else (kin); not from a slab
+#define HYI_MESSAGE_KEPT 128u    // taken or stashed: not freed when the handler returns
+
+// Block classes 64/128/256/512/1024/4096 from the worker's slabs (8 MiB arenas, aligned so that a
+// block's worker is found by masking its address), larger ones from the node's mem. Freed on
+// another worker they are chained for their owner, 32 at a time, one CAS to its inbox of blocks.
+// slab.c; "any thread": without a worker, node's mem.
+HY_ANY_THREAD void *hyi_block_alloc(size_t size, uint8_t *out_class);
+HY_ANY_THREAD void hyi_block_free(void *block, uint8_t block_class);
+
+typedef struct hyi_more_tail {
+    hy_ns deadline;
+    hy_baggage *baggage; // in a block of its own; NULL: none
+    void *attached;
+    void (*attached_drop)(void *object);
+    void *memory; // chained blocks of hy_message_alloc
+    uint32_t failures;
+} hyi_more_tail;
+
+// ---- actors (actor.c, slot.c, turn.c) ---------------------------------------------------------
+
+// How far an actor is. Owner only, but for `generation` in the slot, which says whether it is
+// there.
+typedef enum hyi_phase {
+    HYI_FREE,
+    HYI_UNBORN,   // spawned; its start is the next thing that its turn does
+    HYI_STARTING, // its start waits
+    HYI_RUNNING,
+    HYI_RESTING,  // failed; waits for its supervisor to start it again, mailbox kept
+    HYI_STOPPING, // waits for its children to end
+    HYI_ENDED,    // slot is about to be free
+} hyi_phase;
+
+typedef enum hyi_order { // bits, set by anybody
+    HYI_ORDER_STOP = 1,
+    HYI_ORDER_KILL = 2,
+    HYI_ORDER_SYSTEM = 4, // kin->system has messages
+    HYI_ORDER_LOOK = 8,   // snapshot wants its numbers
+} hyi_order;
+
+struct hy_actor {
+    // First line: the owner's, in the order of use by a turn.
+    hyi_message *local_first, *local_last;
+    hyi_message
+        *inbox_oldest; // the consumer's end of the inbox: the stub, or the last one consumed
+    const hy_behaviour *behaviour;
+    void *state;
+    hy_actor *next; // in ready, shared, inject, free lists
+    hyi_kin *kin;   // NULL: it has none
+    uint32_t local_count;
+    uint8_t phase; // hyi_phase
+    uint8_t flags; // HYI_ACTOR_*
+    uint8_t spare_[2];
+
+    // Second line: everybody's.
+    _Atomic(uintptr_t) inbox_newest; // bit 0: EMPTY
+    _Atomic uint32_t inbox_sent; // pushed by foreign senders so far; minus inbox_taken: there now
+    uint32_t inbox_taken;        // owner writes; others may read it old (atomic, relaxed)
+    _Atomic uint8_t owner;       // worker number, or HYI_NO_OWNER
+    _Atomic uint8_t orders;      // hyi_order bits
+    uint8_t pinned;              // worker number + 1; 0: any
+    uint8_t node;
+    _Atomic uint32_t generation; // 24 bits; grows when the actor ends for good
+    uint32_t slot;
+    uint32_t handled; // owner's; wraps; the worker's counters have the totals
+    const hy_actor_type *type;
+    uint8_t inline_state[HYI_INLINE_STATE];
+};
+_Static_assert(sizeof(hy_actor) == HYI_SLOT_BYTES, "an actor is a slot");
+
+enum {
+    HYI_ACTOR_READY = 1,       // in the owner's ready queue, or running
+    HYI_ACTOR_LINGERS = 2,     // in the owner's queue of those
+    HYI_ACTOR_SLOW = 4,        // its latest turn took long
+    HYI_ACTOR_LENT = 8,        // a handler of it waits: no turn until it returns
+    HYI_ACTOR_FIBER = 16,      // a fiber actor
+    HYI_ACTOR_FIRST_LINK = 32, // its inbox is un-initialised: first message goes without stub
+    HYI_ACTOR_ENDING = 64,     // hy_actor_end was called
+    HYI_ACTOR_STASHED = 128,   // kin->stash is not empty
+};
+
+// ---- kin (kin.c): what few actors have --------------------------------------------------------
+
+// Fields are the owner's unless said. System messages are the only way that others change it.
+struct hyi_kin {
+    hy_actor *actor;
+    hy_ref parent;                           // HY_NOBODY: none
+    hyi_list children;                       // hyi_kin.in_parent, in order of spawn
+    hyi_link in_parent;                      // the parent's owner touches it
+    hyi_message *system_first, *system_last; // taken in, in order; SYSTEM lane
+    hyi_message *urgent_first, *urgent_last;
+    hyi_message *stash_first, *stash_last;
+    uint32_t stashed;
+    struct hyi_mailbox *mailbox; // NULL: capacity 1,024, HY_FULL_FAIL; else mailbox.c
+    struct hyi_spec *spec;       // NULL: unsupervised defaults; else supervise.c: options, arg copy
+    struct hyi_rearing *rearing; // NULL: it has no children yet; supervise.c
+    struct hyi_watchers *watchers; // monitors and links, both ways; monitor.c; NULL: none
+    struct hyi_waiting *waiting;   // fibers and actors that wait for its readiness, end, room
+    struct hyi_asks *asks;         // that it has out, and the one it answers; ask.c; NULL: none
+    struct hyi_alarms *alarms;     // alarm.c; NULL: none
+    struct hyi_hoard *hoard;       // hy_actor_mem, hy_actor_own; hoard.c; NULL: none
+    struct hyi_numbers *numbers;   // for the snapshot; numbers.c; NULL: not looked at yet
+    hy_task *lent;                 // the fiber whose handler waits; NULL: none
+    uint32_t start;    // which start this is, from 1: what belongs to an older one is dead
+    hyi_message note;  // embedded: to the parent, that this start has ended
+    hy_err ended_with; // what the note says
+    char name[64];
+};
+// Makes it where there is none. NULL: no memory.
+hyi_kin *hyi_kin_of(hy_actor *actor);
+
+// ---- workers (worker.c, share.c, park.c) ------------------------------------------------------
+
+typedef struct hyi_out { // gathered for one foreign actor within one handler
+    hy_actor *to;
+    hyi_message *first, *last;
+    uint32_t count;
+} hyi_out;
+
+struct hyi_worker {
+    hy_node *node;
+    hy_world *world;
+    hy_root *root;       // worker 0: the scope's, borrowed
+    hy_scope *scope;     // that handlers run in: context of the node
+    hy_task *dispatcher; // parked when nothing is ready; NULL: on its way
+    uint8_t number;
+    bool dispatcher_parked;
+    bool is_real;
+    hy_actor *running;     // whose turn it is, or NULL
+    hyi_message *handling; // NULL: taken, or between two
+    hy_actor *ready_first, *ready_last;
+    uint32_t ready_count;
+    hy_actor *lingering[16];
+    uint32_t lingering_first, lingering_count;
+    hyi_out out[4];
+    uint32_t batch_stamp; // coarse clock of the turn: units of 2^20 ns
+    hy_ns batch_began;
+    struct hyi_slabs *slabs; // slab.c
+    struct hyi_wheel *wheel; // wheel.c
+    struct hyi_ring *events; // events.c
+    struct hyi_asked *asks;  // ask.c: slots of fibers and actors on this worker that ask
+    hy_actor *free_slots;
+    hy_arena turn_arena; // hy_turn_alloc; reset when a handler returns
+    // Counters of this worker, read by others relaxed; merged on reading.
+    _Atomic uint64_t sent, handled, dropped[HY_DROP_COUNT];
+    _Atomic uint64_t turns, shared_out, taken, parks, wakes, restarts;
+    _Atomic int64_t busy;
+    // What the watchdog reads: the actor and how many handlers this worker has called.
+    _Atomic uint64_t handler_number;
+    _Atomic(hy_actor *) handler_of;
+
+    // Everybody's, on lines of their own.
+    _Alignas(
+        64) _Atomic uint32_t parked; // 1: it sleeps, or is about to: whoever makes it 0 wakes it
+    hy_post wake;
+    pthread_mutex_t share_lock;
+    hy_actor *shared_first, *shared_last;
+    _Atomic uint32_t shared_count;
+    _Atomic(void *) blocks_inbox; // freed elsewhere; slab.c
+    pthread_mutex_t inject_lock;  // actors pinned here, or sent to from no worker; and calls
+    hy_actor *inject_first, *inject_last;
+    struct hyi_call *calls_first, *calls_last;
+    _Atomic uint32_t inject_count;
+    struct hy_thread *thread; // NULL: worker 0
+};
+
+// The worker of this thread; NULL: a foreign thread.
+extern _Thread_local hyi_worker *hyi_here __attribute__((tls_model("initial-exec")));
+
+// Something to be done by `worker` on its thread, between two turns: the record is the caller's.
+typedef struct hyi_call {
+    struct hyi_call *next;
+    void (*run)(struct hyi_call *call, hyi_worker *worker);
+} hyi_call;
+HY_ANY_THREAD void hyi_worker_call(hyi_worker *worker, hyi_call *call);
+
+struct hy_node {
+    hy_scope *scope;
+    hy_mem *mem;
+    hy_node_options options; // with defaults filled in
+    uint32_t worker_count;
+    hyi_worker *workers[HYI_WORKERS_MAX];
+    hy_ref top; // the node's own supervisor: below it are those with a parent of hy_actors_in
+    _Atomic(hy_actor *) *chunks; // slot.c
+    pthread_mutex_t slots_lock;
+    _Atomic uint32_t slots_used, actors;
+    _Atomic bool closing;
+    _Atomic uint64_t incidents;
+    struct hyi_letters *letters; // dead.c
+    struct hyi_watchdog *watchdog;
+    bool is_real;
+    hy_node *next; // hy_node_of
+};
+
+// ---- slot.c -----------------------------------------------------------------------------------
+
+// The actor that `ref` means, or NULL. It may end at any moment after that on another worker; its
+// memory stays an actor's. A push that follows looks at the generation again after its exchange
+// (see queue.h): what was pushed to one that has ended is given to the dead letters by its new
+// owner.
+HY_ANY_THREAD hy_actor *hyi_find(hy_ref ref);
+hy_ref hyi_ref_of(const hy_actor *actor);
+HY_CHECKED hy_err hyi_slot_take(hy_node *node, hy_actor **out_actor); // HY_LIMIT, HY_NOMEM
+void hyi_slot_give(hy_actor *actor); // its refs are stale from now on
+
+// ---- queue.h/.c, send.c, turn.c ---------------------------------------------------------------
+
+// Takes `message` in every case: queued, or dropped and counted. `kind` NULL: system.
+HY_ANY_THREAD hy_err hyi_send(hy_ref to, const hy_message_kind *kind, hyi_message *message,
+                              const hy_send_options *options);
+// To an actor that the caller knows to live (its own child, parent): never refused, no limit.
+void hyi_send_system(hy_actor *to, hyi_message *message);
+HY_ANY_THREAD void hyi_poke(hy_actor *actor, uint8_t orders);
+// Drops, with its reason, as a dead letter; frees.
+void hyi_drop(hy_ref to, const hy_message_kind *kind, hyi_message *message, hy_drop reason);
+void hyi_message_free(hyi_message *message);
+
+// One visit: orders, system messages, urgent ones, up to turn_max normal ones. Called by the
+// dispatcher with the actor owned, ready and out of the queue; leaves it ready, lingering, lent or
+// ended. Failing handlers end up in hyi_failed.
+void hyi_turn(hyi_worker *worker, hy_actor *actor);
+// A handler of `actor` is called with all that belongs to it (running, scope, context, hoard) set.
+hy_err hyi_handle(hyi_worker *worker, hy_actor *actor, hyi_message *message);
+
+// ---- supervise.c, ending.c --------------------------------------------------------------------
+
+// This start of `actor` is over: a handler failed, it was told to stop, or killed. Children first,
+// then `stop`, then what it owns; then the parent is told, and decides.
+void hyi_failed(hy_actor *actor, hy_err err, const char *text);
+void hyi_stopping(hy_actor *actor, hy_err why);
+// The start hook, in the actor's first turn of a start.
+void hyi_begin(hyi_worker *worker, hy_actor *actor);
+
+// System messages: `tag` of a message with HYI_MESSAGE_SYSTEM.
+typedef enum hyi_system_tag {
+    HYI_SYSTEM_ENDED = 1, // from a child: this start has ended (kin->note)
+    HYI_SYSTEM_ADOPT,     // to a parent: a child that somebody else spawned below it
+    HYI_SYSTEM_AGAIN,     // to oneself: the backoff has passed: start the child
+    HYI_SYSTEM_START,     // to a child: start (again)
+    HYI_SYSTEM_DOWN,      // to a monitor, or a linked one
+    HYI_SYSTEM_WATCH,     // monitor or link me; and their ends
+    HYI_SYSTEM_UNWATCH,
+    HYI_SYSTEM_ANSWER,  // to an asker that is an actor: `then` is to be called
+    HYI_SYSTEM_ROOM,    // there is room
+    HYI_SYSTEM_HEALTH,  // time for a check
+    HYI_SYSTEM_WAIT,    // tell me when ready, ended
+    HYI_SYSTEM_TIMEOUT, // a limit of time of its own has passed: start_max, stop_max
+} hyi_system_tag;
+
+// ---- events.c, numbers.c ----------------------------------------------------------------------
+
+void hyi_event(hyi_worker *worker, hy_node_event_kind kind, const hy_actor *actor, uint64_t value);
+
+#endif
