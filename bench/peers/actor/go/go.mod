@@ -1,0 +1,3 @@
+module hypha/bench/peers/actor
+
+go 1.26.0
