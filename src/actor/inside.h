@@ -66,7 +66,7 @@
 #define HYI_WORKERS_MAX 64u
 #define HYI_SLOT_BYTES 128u
 #define HYI_CHUNK_SLOTS 1024u // of one chunk
-#define HYI_INLINE_STATE 24u  // bytes of state that lie in the slot
+#define HYI_INLINE_STATE 16u  // bytes of state that lie in the slot, 16-aligned
 
 typedef struct hyi_kin hyi_kin;
 typedef struct hyi_worker hyi_worker;
@@ -146,9 +146,13 @@ struct hy_actor {
     uint32_t slot;
     uint32_t handled; // owner's; wraps; the worker's counters have the totals
     const hy_actor_type *type;
+    // While its handler waits in an ask: the place of that ask (ask.h), else 0. Written by the
+    // owner; read by anybody who asks, to find circles (cycle.c).
+    _Atomic uint64_t waits_for;
     uint8_t inline_state[HYI_INLINE_STATE];
 };
 _Static_assert(sizeof(hy_actor) == HYI_SLOT_BYTES, "an actor is a slot");
+_Static_assert(offsetof(hy_actor, inline_state) % 16 == 0, "states are aligned");
 
 enum {
     HYI_ACTOR_READY = 1,       // in the owner's ready queue, or running
