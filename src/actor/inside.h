@@ -74,7 +74,8 @@ typedef struct hyi_worker hyi_worker;
 // ---- messages (message.c, slab.c) -------------------------------------------------------------
 
 // Flags beside HYI_MESSAGE_SHARED. What a message has besides its body lies at the end of its
-// block, in this order from the end backwards: hyi_message_tail.
+// block, in a fixed order: see tail.h. A message that is made or taken has room for
+// HYI_MESSAGE_MORE there.
 #define HYI_MESSAGE_SYSTEM 2u // hyi_system, not a protocol's
 #define HYI_MESSAGE_URGENT 4u
 #define HYI_MESSAGE_ASKED 8u     // tail: asker
@@ -118,6 +119,8 @@ typedef enum hyi_order { // bits, set by anybody
     HYI_ORDER_KILL = 2,
     HYI_ORDER_SYSTEM = 4, // kin->system has messages
     HYI_ORDER_LOOK = 8,   // snapshot wants its numbers
+    HYI_ORDER_ROOM = 16,  // somebody began to wait for room: hyi_room_awaited
+    HYI_ORDER_FULL = 32,  // HY_FULL_STOP: a send found it full: fails with HY_LIMIT
 } hyi_order;
 
 struct hy_actor {
@@ -130,17 +133,25 @@ struct hy_actor {
     hy_actor *next; // in ready, shared, inject, free lists
     hyi_kin *kin;   // NULL: it has none
     uint32_t local_count;
-    uint8_t phase; // hyi_phase
-    uint8_t flags; // HYI_ACTOR_*
-    uint8_t spare_[2];
+    uint8_t phase;   // hyi_phase
+    uint8_t flags;   // HYI_ACTOR_*
+    uint8_t awaited; // 1: somebody waits for room: hyi_room_give at the end of the turn
+    uint8_t spare_;
 
     // Second line: everybody's.
     _Atomic(uintptr_t) inbox_newest; // bit 0: EMPTY
-    _Atomic uint32_t inbox_sent; // pushed by foreign senders so far; minus inbox_taken: there now
-    uint32_t inbox_taken;        // owner writes; others may read it old (atomic, relaxed)
-    _Atomic uint8_t owner;       // worker number, or HYI_NO_OWNER
-    _Atomic uint8_t orders;      // hyi_order bits
-    uint8_t pinned;              // worker number + 1; 0: any
+    // Room. inbox_sent: pushed by foreign senders, and places promised to waiters (mailbox.c), so
+    // far. inbox_limit: the value of inbox_sent at which the mailbox is full; the owner's to write
+    // (relaxed): one less for what it appends to local itself, one more for what it has handled or
+    // dropped (at the end of a turn, all at once); what is drained changes nothing. So the same
+    // look tells everybody, whatever the capacity: full when (int32_t)(inbox_limit - inbox_sent) <=
+    // 0, and capacity less that difference is the number of messages that wait, all lanes together.
+    // Begins as the capacity. The wakings of kin->mailbox's waiters come before the limit grows.
+    _Atomic uint32_t inbox_sent;
+    _Atomic uint32_t inbox_limit;
+    _Atomic uint8_t owner;  // worker number, or HYI_NO_OWNER
+    _Atomic uint8_t orders; // hyi_order bits
+    uint8_t pinned;         // worker number + 1; 0: any
     uint8_t node;
     _Atomic uint32_t generation; // 24 bits; grows when the actor ends for good
     uint32_t slot;
@@ -272,7 +283,8 @@ struct hy_node {
     _Atomic uint32_t slots_used, actors;
     _Atomic bool closing;
     _Atomic uint64_t incidents;
-    struct hyi_letters *letters; // dead.c
+    struct hyi_letters *letters;     // dead.c
+    struct hyi_mailboxes *mailboxes; // mailbox.c
     struct hyi_watchdog *watchdog;
     bool is_real;
     hy_node *next; // hy_node_of
@@ -300,6 +312,9 @@ HY_ANY_THREAD void hyi_poke(hy_actor *actor, uint8_t orders);
 // Drops, with its reason, as a dead letter; frees.
 void hyi_drop(hy_ref to, const hy_message_kind *kind, hyi_message *message, hy_drop reason);
 void hyi_message_free(hyi_message *message);
+// Other headers of this: actor/tail.h (what a message has besides its body), actor/deep.h (copies
+// of what a body points to), actor/mailbox.h (a full one), actor/dead.h (letters), actor/carried.h
+// (deadline and baggage).
 
 // One visit: orders, system messages, urgent ones, up to turn_max normal ones. Called by the
 // dispatcher with the actor owned, ready and out of the queue; leaves it ready, lingering, lent or
