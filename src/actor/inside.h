@@ -21,7 +21,8 @@
 // line.
 //
 // A mailbox is one queue in two parts. `inbox` is Vyukov's intrusive MPSC queue: one exchange of
-// the newest, then a link; bit 0 of `inbox_newest` says EMPTY: nobody owns the actor. `local` is a
+// the newest, then a link; see queue.h. `inbox_newest` is HYI_INBOX_EMPTY: nobody owns the actor;
+// HYI_INBOX_OWNED: somebody does, and there is nothing in it; or the newest message. `local` is a
 // plain list of the owner's, always the older part: what is drained from the inbox is appended to
 // it.
 //
@@ -49,8 +50,9 @@
 // exchange: 16 of them, or at the end of the handler. Nothing is in there when a turn ends, so an
 // actor that moves takes nothing with it, and leaves nothing.
 //
-// Orders (stop, kill, and more by system messages) are bits: hyi_poke sets them and, where EMPTY
-// stands, takes ownership and makes the actor ready. Who marks EMPTY looks at them again after it.
+// Orders (stop, kill, and more by system messages) are bits beside the generation, in one word, so
+// an order never reaches a slot's next actor: hyi_poke sets them and, where EMPTY stands, takes
+// ownership and makes the actor ready. Who marks EMPTY looks at them again after it.
 #ifndef HYI_ACTOR_INSIDE_H
 #define HYI_ACTOR_INSIDE_H
 
@@ -76,6 +78,8 @@ typedef struct hyi_worker hyi_worker;
 // Flags beside HYI_MESSAGE_SHARED. What a message has besides its body lies at the end of its
 // block, in a fixed order: see tail.h. A message that is made or taken has room for
 // HYI_MESSAGE_MORE there.
+// A tag of 0 marks one that reached a slot whose actor had ended: it is freed, and no more; who
+// sent it has counted it.
 #define HYI_MESSAGE_SYSTEM 2u // hyi_system, not a protocol's
 #define HYI_MESSAGE_URGENT 4u
 #define HYI_MESSAGE_ASKED 8u     // tail: asker
@@ -84,12 +88,13 @@ typedef struct hyi_worker hyi_worker;
 #define HYI_MESSAGE_EMBEDDED 64u // part of something else (kin); not from a slab
 #define HYI_MESSAGE_KEPT 128u    // taken or stashed: not freed when the handler returns
 
-// Block classes 64/128/256/512/1024/4096 from the worker's slabs (8 MiB arenas, aligned so that a
-// block's worker is found by masking its address), larger ones from the node's mem. Freed on
+// Block classes 64/128/256/512/1024/4096 from the worker's slabs (pages of 64 KiB, aligned so that
+// a block's worker is found by masking its address), larger ones from the node's mem. Freed on
 // another worker they are chained for their owner, 32 at a time, one CAS to its inbox of blocks.
-// slab.c; "any thread": without a worker, node's mem.
+// slab.c; "any thread": without a worker, the system's mem.
 HY_ANY_THREAD void *hyi_block_alloc(size_t size, uint8_t *out_class);
 HY_ANY_THREAD void hyi_block_free(void *block, uint8_t block_class);
+size_t hyi_block_size(const void *block, uint8_t block_class); // at least what was asked for
 
 typedef struct hyi_more_tail {
     hy_ns deadline;
@@ -126,20 +131,21 @@ typedef enum hyi_order { // bits, set by anybody
 struct hy_actor {
     // First line: the owner's, in the order of use by a turn.
     hyi_message *local_first, *local_last;
-    hyi_message
-        *inbox_oldest; // the consumer's end of the inbox: the stub, or the last one consumed
     const hy_behaviour *behaviour;
-    void *state;
+    void *state;    // inline_state, or a block
     hy_actor *next; // in ready, shared, inject, free lists
     hyi_kin *kin;   // NULL: it has none
     uint32_t local_count;
-    uint8_t phase;   // hyi_phase
-    uint8_t flags;   // HYI_ACTOR_*
-    uint8_t awaited; // 1: somebody waits for room: hyi_room_give at the end of the turn
-    uint8_t spare_;
+    uint32_t handled; // wraps; the worker's counters have the totals
+    uint32_t slot;
+    uint8_t phase;       // hyi_phase
+    uint8_t flags;       // HYI_ACTOR_*
+    uint8_t awaited;     // 1: somebody waits for room: hyi_room_give at the end of the turn
+    uint8_t state_class; // of the block
 
     // Second line: everybody's.
-    _Atomic(uintptr_t) inbox_newest; // bit 0: EMPTY
+    _Atomic(uintptr_t) inbox_newest;     // HYI_INBOX_EMPTY, HYI_INBOX_OWNED, or a message
+    _Atomic(hyi_message *) inbox_oldest; // NULL: none, or on its way
     // Room. inbox_sent: pushed by foreign senders, and places promised to waiters (mailbox.c), so
     // far. inbox_limit: the value of inbox_sent at which the mailbox is full; the owner's to write
     // (relaxed): one less for what it appends to local itself, one more for what it has handled or
@@ -149,31 +155,33 @@ struct hy_actor {
     // Begins as the capacity. The wakings of kin->mailbox's waiters come before the limit grows.
     _Atomic uint32_t inbox_sent;
     _Atomic uint32_t inbox_limit;
-    _Atomic uint8_t owner;  // worker number, or HYI_NO_OWNER
-    _Atomic uint8_t orders; // hyi_order bits
-    uint8_t pinned;         // worker number + 1; 0: any
-    uint8_t node;
-    _Atomic uint32_t generation; // 24 bits; grows when the actor ends for good
-    uint32_t slot;
-    uint32_t handled; // owner's; wraps; the worker's counters have the totals
+    _Atomic uint32_t life; // generation << 8 | hyi_order bits; the generation grows at the end
+    _Atomic uint8_t owner; // worker number, or HYI_NO_OWNER
+    uint8_t pinned;        // worker number + 1; 0: any
+    uint8_t node;          // number
+    uint8_t spare2_;
     const hy_actor_type *type;
     // While its handler waits in an ask: the place of that ask (ask.h), else 0. Written by the
     // owner; read by anybody who asks, to find circles (cycle.c).
     _Atomic uint64_t waits_for;
     uint8_t inline_state[HYI_INLINE_STATE];
 };
+#define HYI_INBOX_OWNED ((uintptr_t)0)
+#define HYI_INBOX_EMPTY ((uintptr_t)1)
+#define HYI_ORDERS 0xffu // of `life`
+#define HYI_GENERATION_MAX 0xffffffu
 _Static_assert(sizeof(hy_actor) == HYI_SLOT_BYTES, "an actor is a slot");
 _Static_assert(offsetof(hy_actor, inline_state) % 16 == 0, "states are aligned");
 
 enum {
-    HYI_ACTOR_READY = 1,       // in the owner's ready queue, or running
-    HYI_ACTOR_LINGERS = 2,     // in the owner's queue of those
-    HYI_ACTOR_SLOW = 4,        // its latest turn took long
-    HYI_ACTOR_LENT = 8,        // a handler of it waits: no turn until it returns
-    HYI_ACTOR_FIBER = 16,      // a fiber actor
-    HYI_ACTOR_FIRST_LINK = 32, // its inbox is un-initialised: first message goes without stub
-    HYI_ACTOR_ENDING = 64,     // hy_actor_end was called
-    HYI_ACTOR_STASHED = 128,   // kin->stash is not empty
+    HYI_ACTOR_READY = 1,     // in the owner's ready queue, or running
+    HYI_ACTOR_LINGERS = 2,   // in the owner's queue of those
+    HYI_ACTOR_SLOW = 4,      // its latest turn took long
+    HYI_ACTOR_LENT = 8,      // a handler of it waits: no turn until it returns
+    HYI_ACTOR_FIBER = 16,    // a fiber actor
+    HYI_ACTOR_INJECTED = 32, // in the list of a worker that is to take it
+    HYI_ACTOR_ENDING = 64,   // hy_actor_end was called
+    HYI_ACTOR_STASHED = 128, // kin->stash is not empty
 };
 
 // ---- kin (kin.c): what few actors have --------------------------------------------------------
@@ -214,17 +222,29 @@ typedef struct hyi_out { // gathered for one foreign actor within one handler
     uint32_t count;
 } hyi_out;
 
+// A fiber that runs turns. It lies on the fiber's stack, and hyi_task_word leads to it.
+typedef struct hyi_dispatcher {
+    hyi_worker *worker;
+    hy_task *task;
+    hy_actor *actor;       // lent: whose handler waits; else NULL
+    hyi_message *handling; // lent: what it handles
+    hy_arena arena;        // lent: what hy_turn_alloc gave it
+    hyi_link link;         // in worker->lent
+} hyi_dispatcher;
+
 struct hyi_worker {
     hy_node *node;
     hy_world *world;
-    hy_root *root;       // worker 0: the scope's, borrowed
-    hy_scope *scope;     // that handlers run in: context of the node
-    hy_task *dispatcher; // parked when nothing is ready; NULL: on its way
+    hy_root *root;              // worker 0: the scope's, borrowed
+    hy_scope *scope;            // that handlers run in: context of the node
+    hyi_dispatcher *dispatcher; // NULL: none yet; hyi_worker_attend makes one
     uint8_t number;
     bool dispatcher_parked;
     bool is_real;
+    bool leaving;          // the node is closed: the dispatcher ends
     hy_actor *running;     // whose turn it is, or NULL
-    hyi_message *handling; // NULL: taken, or between two
+    hyi_message *handling; // the message at hand, or NULL
+    hyi_list lent;         // hyi_dispatcher.link
     hy_actor *ready_first, *ready_last;
     uint32_t ready_count;
     hy_actor *lingering[16];
@@ -232,16 +252,21 @@ struct hyi_worker {
     hyi_out out[4];
     uint32_t batch_stamp; // coarse clock of the turn: units of 2^20 ns
     hy_ns batch_began;
-    struct hyi_slabs *slabs; // slab.c
-    struct hyi_wheel *wheel; // wheel.c
-    struct hyi_ring *events; // events.c
-    struct hyi_asked *asks;  // ask.c: slots of fibers and actors on this worker that ask
+    hy_ns slow_after, sliced_at;      // turn.c
+    uint32_t slice, slice_left;       // handlers until the clock is looked at
+    const hy_message_kind *plain[64]; // kinds known to need no deep copy, by address; message.c
+    struct hyi_slabs *slabs;          // slab.c
+    struct hyi_wheel *wheel;          // wheel.c
+    struct hyi_ring *events;          // events.c
+    struct hyi_asked *asks;           // ask.c: slots of fibers and actors on this worker that ask
     hy_actor *free_slots;
+    uint32_t free_slot_count;
     hy_arena turn_arena; // hy_turn_alloc; reset when a handler returns
     // Counters of this worker, read by others relaxed; merged on reading.
     _Atomic uint64_t sent, handled, dropped[HY_DROP_COUNT];
     _Atomic uint64_t turns, shared_out, taken, parks, wakes, restarts;
     _Atomic int64_t busy;
+    _Atomic int64_t born; // actors made here less those that ended here
     // What the watchdog reads: the actor and how many handlers this worker has called.
     _Atomic uint64_t handler_number;
     _Atomic(hy_actor *) handler_of;
@@ -261,6 +286,12 @@ struct hyi_worker {
     struct hy_thread *thread; // NULL: worker 0
 };
 
+// What only the worker itself writes and others may read: no read-modify-write.
+#define HYI_COUNT(counter, by)                                                                     \
+    atomic_store_explicit(&(counter),                                                              \
+                          atomic_load_explicit(&(counter), memory_order_relaxed) + (by),           \
+                          memory_order_relaxed)
+
 // The worker of this thread; NULL: a foreign thread.
 extern _Thread_local hyi_worker *hyi_here __attribute__((tls_model("initial-exec")));
 
@@ -270,6 +301,8 @@ typedef struct hyi_call {
     void (*run)(struct hyi_call *call, hyi_worker *worker);
 } hyi_call;
 HY_ANY_THREAD void hyi_worker_call(hyi_worker *worker, hyi_call *call);
+// On the worker's thread: there is something to do; wakes the dispatcher, or makes one.
+void hyi_worker_attend(hyi_worker *worker);
 
 struct hy_node {
     hy_scope *scope;
@@ -280,7 +313,11 @@ struct hy_node {
     hy_ref top; // the node's own supervisor: below it are those with a parent of hy_actors_in
     _Atomic(hy_actor *) *chunks; // slot.c
     pthread_mutex_t slots_lock;
-    _Atomic uint32_t slots_used, actors;
+    _Atomic uint32_t slots_used;                   // so far; never shrinks
+    hy_actor *free_slots;                          // slots_lock
+    _Atomic int64_t born;                          // by foreign threads, as hyi_worker.born
+    _Atomic uint64_t sent, dropped[HY_DROP_COUNT]; // by foreign threads
+    _Atomic uint32_t kills; // KILL orders so far: each worker looks at those it has lent
     _Atomic bool closing;
     _Atomic uint64_t incidents;
     struct hyi_letters *letters;     // dead.c
@@ -298,8 +335,17 @@ struct hy_node {
 // owner.
 HY_ANY_THREAD hy_actor *hyi_find(hy_ref ref);
 hy_ref hyi_ref_of(const hy_actor *actor);
-HY_CHECKED hy_err hyi_slot_take(hy_node *node, hy_actor **out_actor); // HY_LIMIT, HY_NOMEM
-void hyi_slot_give(hy_actor *actor); // its refs are stale from now on
+// A slot with type, behaviour, state and phase set (HYI_UNBORN; the state is cleared by hyi_begin),
+// and nobody's yet. `arg` is copied if the type says so: hyi_actor_arg gives it. Then
+// hyi_actor_launch, with no more to set: from there on it may run anywhere. HY_LIMIT, HY_NOMEM.
+HY_ANY_THREAD HY_CHECKED hy_err hyi_actor_new(hy_node *node, const hy_actor_type *type,
+                                              const void *arg, hy_actor **out_actor);
+HY_ANY_THREAD void hyi_actor_launch(hy_actor *actor);
+HY_ANY_THREAD void hyi_actor_discard(hy_actor *actor); // instead of a launch
+const void *hyi_actor_arg(const hy_actor *actor);
+// Owner: the end for good, after all else. Its refs are stale from now on; what is in the mailbox
+// is dropped (HY_DROP_ENDED), kin is freed (hyi_kin_free), the slot given back.
+void hyi_actor_gone(hy_actor *actor);
 
 // ---- queue.h/.c, send.c, turn.c ---------------------------------------------------------------
 
@@ -308,7 +354,12 @@ HY_ANY_THREAD hy_err hyi_send(hy_ref to, const hy_message_kind *kind, hyi_messag
                               const hy_send_options *options);
 // To an actor that the caller knows to live (its own child, parent): never refused, no limit.
 void hyi_send_system(hy_actor *to, hyi_message *message);
-HY_ANY_THREAD void hyi_poke(hy_actor *actor, uint8_t orders);
+HY_ANY_THREAD void hyi_poke(hy_actor *actor, uint8_t orders); // known to live
+HY_ANY_THREAD bool hyi_poke_ref(hy_ref ref, uint8_t orders);  // false: it has ended
+static inline uint8_t hyi_orders(const hy_actor *actor);
+void hyi_orders_clear(hy_actor *actor, uint8_t orders); // owner
+// Owner: it has something to do.
+void hyi_make_ready(hyi_worker *worker, hy_actor *actor);
 // Drops, with its reason, as a dead letter; frees.
 void hyi_drop(hy_ref to, const hy_message_kind *kind, hyi_message *message, hy_drop reason);
 void hyi_message_free(hyi_message *message);
@@ -318,8 +369,9 @@ void hyi_message_free(hyi_message *message);
 
 // One visit: orders, system messages, urgent ones, up to turn_max normal ones. Called by the
 // dispatcher with the actor owned, ready and out of the queue; leaves it ready, lingering, lent or
-// ended. Failing handlers end up in hyi_failed.
-void hyi_turn(hyi_worker *worker, hy_actor *actor);
+// ended. Failing handlers end up in hyi_failed. True: the fiber was lent in between, and is the
+// dispatcher no more.
+bool hyi_turn(hyi_worker *worker, hy_actor *actor);
 // A handler of `actor` is called with all that belongs to it (running, scope, context, hoard) set.
 hy_err hyi_handle(hyi_worker *worker, hy_actor *actor, hyi_message *message);
 
@@ -351,5 +403,20 @@ typedef enum hyi_system_tag {
 // ---- events.c, numbers.c ----------------------------------------------------------------------
 
 void hyi_event(hyi_worker *worker, hy_node_event_kind kind, const hy_actor *actor, uint64_t value);
+
+// ---- inline ------------------------------------------------------------------------------------
+
+static inline uint8_t hyi_orders(const hy_actor *actor) {
+    return (uint8_t)(atomic_load_explicit(&actor->life, memory_order_relaxed) & HYI_ORDERS);
+}
+
+// A point where another thread may come in between: the systematic scheduler of the tests takes the
+// turn away there. Nothing in all other builds.
+#ifdef HYI_SYSTEMATIC
+void hyi_systematic_yield(const char *name);
+#define hyi_yield_point(name) hyi_systematic_yield(name)
+#else
+#define hyi_yield_point(name) ((void)0)
+#endif
 
 #endif
