@@ -287,7 +287,7 @@ struct hyi_worker {
 };
 
 // What only the worker itself writes and others may read: no read-modify-write.
-#define HYI_COUNT(counter, by)                                                                     \
+#define HYI_BUMP(counter, by)                                                                      \
     atomic_store_explicit(&(counter),                                                              \
                           atomic_load_explicit(&(counter), memory_order_relaxed) + (by),           \
                           memory_order_relaxed)
