@@ -68,9 +68,10 @@
 #define HYI_WORKERS_MAX 64u
 #define HYI_SLOT_BYTES 128u
 #define HYI_CHUNK_SLOTS 1024u // of one chunk
-#define HYI_INLINE_STATE 16u  // bytes of state that lie in the slot, 16-aligned
+#define HYI_INLINE_STATE 8u   // bytes of state that lie in the slot; larger ones in a block
 
 typedef struct hyi_kin hyi_kin;
+typedef struct hyi_birth hyi_birth; // birth.h: what its supervisor needs of it
 typedef struct hyi_worker hyi_worker;
 
 // ---- messages (message.c, slab.c) -------------------------------------------------------------
@@ -94,6 +95,8 @@ typedef struct hyi_worker hyi_worker;
 // slab.c; "any thread": without a worker, the system's mem.
 HY_ANY_THREAD void *hyi_block_alloc(size_t size, uint8_t *out_class);
 HY_ANY_THREAD void hyi_block_free(void *block, uint8_t block_class);
+// Bytes of the block, header included: at least those that were asked for. For tails (tail.h).
+HY_ANY_THREAD size_t hyi_block_size(const void *block, uint8_t block_class);
 size_t hyi_block_size(const void *block, uint8_t block_class); // at least what was asked for
 
 typedef struct hyi_more_tail {
@@ -114,9 +117,11 @@ typedef enum hyi_phase {
     HYI_UNBORN,   // spawned; its start is the next thing that its turn does
     HYI_STARTING, // its start waits
     HYI_RUNNING,
-    HYI_RESTING,  // failed; waits for its supervisor to start it again, mailbox kept
-    HYI_STOPPING, // waits for its children to end
-    HYI_ENDED,    // slot is about to be free
+    HYI_RESTING,   // between two starts, mailbox kept: its supervisor starts it, or lets it go
+    HYI_STOPPING,  // this start ends; waits for its children to end
+    HYI_LEAVING,   // its `stop` runs
+    HYI_RELEASING, // what it owns is released
+    HYI_ENDED,     // slot is about to be free
 } hyi_phase;
 
 typedef enum hyi_order { // bits, set by anybody
@@ -126,12 +131,17 @@ typedef enum hyi_order { // bits, set by anybody
     HYI_ORDER_LOOK = 8,   // snapshot wants its numbers
     HYI_ORDER_ROOM = 16,  // somebody began to wait for room: hyi_room_awaited
     HYI_ORDER_FULL = 32,  // HY_FULL_STOP: a send found it full: fails with HY_LIMIT
+    HYI_ORDER_START = 64, // of the supervisor, to one that rests: start (again)
+    HYI_ORDER_GO = 128,   // of the supervisor, to one that rests: end for good
 } hyi_order;
 
 struct hy_actor {
     // First line: the owner's, in the order of use by a turn.
     hyi_message *local_first, *local_last;
-    const hy_behaviour *behaviour;
+    union {
+        const hy_behaviour *behaviour;
+        hy_err why; // that this start ends with, from HYI_STOPPING on
+    };
     void *state;    // inline_state, or a block
     hy_actor *next; // in ready, shared, inject, free lists
     hyi_kin *kin;   // NULL: it has none
@@ -159,11 +169,12 @@ struct hy_actor {
     _Atomic uint8_t owner; // worker number, or HYI_NO_OWNER
     uint8_t pinned;        // worker number + 1; 0: any
     uint8_t node;          // number
-    uint8_t spare2_;
+    uint8_t ending;        // owner's: bits of how this start ends; ending.c
     const hy_actor_type *type;
     // While its handler waits in an ask: the place of that ask (ask.h), else 0. Written by the
     // owner; read by anybody who asks, to find circles (cycle.c).
     _Atomic uint64_t waits_for;
+    hyi_birth *birth; // NULL: below nobody, with the default options; stays for life
     uint8_t inline_state[HYI_INLINE_STATE];
 };
 #define HYI_INBOX_OWNED ((uintptr_t)0)
@@ -171,7 +182,7 @@ struct hy_actor {
 #define HYI_ORDERS 0xffu // of `life`
 #define HYI_GENERATION_MAX 0xffffffu
 _Static_assert(sizeof(hy_actor) == HYI_SLOT_BYTES, "an actor is a slot");
-_Static_assert(offsetof(hy_actor, inline_state) % 16 == 0, "states are aligned");
+_Static_assert(offsetof(hy_actor, inline_state) % 8 == 0, "states are aligned");
 
 enum {
     HYI_ACTOR_READY = 1,     // in the owner's ready queue, or running
@@ -189,26 +200,21 @@ enum {
 // Fields are the owner's unless said. System messages are the only way that others change it.
 struct hyi_kin {
     hy_actor *actor;
-    hy_ref parent;                           // HY_NOBODY: none
-    hyi_list children;                       // hyi_kin.in_parent, in order of spawn
-    hyi_link in_parent;                      // the parent's owner touches it
     hyi_message *system_first, *system_last; // taken in, in order; SYSTEM lane
     hyi_message *urgent_first, *urgent_last;
     hyi_message *stash_first, *stash_last;
     uint32_t stashed;
-    struct hyi_mailbox *mailbox; // NULL: capacity 1,024, HY_FULL_FAIL; else mailbox.c
-    struct hyi_spec *spec;       // NULL: unsupervised defaults; else supervise.c: options, arg copy
-    struct hyi_rearing *rearing; // NULL: it has no children yet; supervise.c
+    struct hyi_mailbox *mailbox;   // NULL: capacity 1,024, HY_FULL_FAIL; else mailbox.c
+    struct hyi_rearing *rearing;   // NULL: it has no children yet; rearing.h
     struct hyi_watchers *watchers; // monitors and links, both ways; monitor.c; NULL: none
-    struct hyi_waiting *waiting;   // fibers and actors that wait for its readiness, end, room
+    struct hyi_waiting *waiting;   // fibers that wait for its readiness or end; wait.c
+    struct hyi_limits *limits;     // of time: its start, its stop, health; limit.c; NULL: none
     struct hyi_asks *asks;         // that it has out, and the one it answers; ask.c; NULL: none
     struct hyi_alarms *alarms;     // alarm.c; NULL: none
     struct hyi_hoard *hoard;       // hy_actor_mem, hy_actor_own; hoard.c; NULL: none
     struct hyi_numbers *numbers;   // for the snapshot; numbers.c; NULL: not looked at yet
     hy_task *lent;                 // the fiber whose handler waits; NULL: none
-    uint32_t start;    // which start this is, from 1: what belongs to an older one is dead
-    hyi_message note;  // embedded: to the parent, that this start has ended
-    hy_err ended_with; // what the note says
+    uint32_t start; // which start this is, from 1: what belongs to an older one is dead
     char name[64];
 };
 // Makes it where there is none. NULL: no memory.
@@ -375,21 +381,37 @@ bool hyi_turn(hyi_worker *worker, hy_actor *actor);
 // A handler of `actor` is called with all that belongs to it (running, scope, context, hoard) set.
 hy_err hyi_handle(hyi_worker *worker, hy_actor *actor, hyi_message *message);
 
-// ---- supervise.c, ending.c --------------------------------------------------------------------
+// ---- spawn.c, ending.c, supervise.c -----------------------------------------------------------
 
-// This start of `actor` is over: a handler failed, it was told to stop, or killed. Children first,
-// then `stop`, then what it owns; then the parent is told, and decides.
-void hyi_failed(hy_actor *actor, hy_err err, const char *text);
-void hyi_stopping(hy_actor *actor, hy_err why);
-// The start hook, in the actor's first turn of a start.
+// The start hook, in the actor's first turn of a start (phase HYI_UNBORN): state cleared, behaviour
+// set. Afterwards it runs, or has failed. Handler: user code is called, which may wait.
 void hyi_begin(hyi_worker *worker, hy_actor *actor);
+// This start of `actor` is over: a handler failed, it was told to stop, or killed. Children first,
+// then `stop`, then what it owns; then the parent is told, and decides; without one it is gone.
+// Handler. May free the slot: look at the phase in a copy of the ref, or not at all. `at_hand`: the
+// message whose handler failed, or NULL (none, or it was taken): it is queued again where the type
+// is idempotent, else dropped; the caller frees it no more.
+void hyi_failed(hy_actor *actor, hy_err err, const char *text, hyi_message *at_hand);
+void hyi_stopping(hy_actor *actor, hy_err why);
+// What orders ask for but SYSTEM and LOOK, which are the turn's: called at the beginning of every
+// visit that finds some, also of an actor that is LENT or rests. Handler, unless LENT.
+void hyi_obey(hy_actor *actor, uint8_t orders);
+// A system message of this file's kinds (ENDED ADOPT AGAIN DOWN WATCH UNWATCH HEALTH WAIT TIMEOUT).
+// Takes it. All but DOWN and HEALTH call no user code and are given also while LENT, resting or
+// stopping, at once; DOWN and HEALTH only while it runs and is not LENT: else they wait, and are
+// freed at the end of the start. Handler.
+void hyi_supervise(hy_actor *actor, hyi_message *message);
+static inline bool hyi_system_is_urgent(uint16_t tag); // true: of those that do not wait
+// One of the same, to an actor that has gone: whoever waits for an answer gets it. Takes it.
+HY_ANY_THREAD void hyi_system_refused(hyi_message *message);
+// From the root's lent hook, when a handler or hook of `actor` is about to wait: limits of time.
+void hyi_actor_waits(hy_actor *actor);
 
 // System messages: `tag` of a message with HYI_MESSAGE_SYSTEM.
 typedef enum hyi_system_tag {
-    HYI_SYSTEM_ENDED = 1, // from a child: this start has ended (kin->note)
+    HYI_SYSTEM_ENDED = 1, // from a child: there is news of it (birth->note)
     HYI_SYSTEM_ADOPT,     // to a parent: a child that somebody else spawned below it
     HYI_SYSTEM_AGAIN,     // to oneself: the backoff has passed: start the child
-    HYI_SYSTEM_START,     // to a child: start (again)
     HYI_SYSTEM_DOWN,      // to a monitor, or a linked one
     HYI_SYSTEM_WATCH,     // monitor or link me; and their ends
     HYI_SYSTEM_UNWATCH,
@@ -399,6 +421,11 @@ typedef enum hyi_system_tag {
     HYI_SYSTEM_WAIT,    // tell me when ready, ended
     HYI_SYSTEM_TIMEOUT, // a limit of time of its own has passed: start_max, stop_max
 } hyi_system_tag;
+static inline bool hyi_system_is_urgent(uint16_t tag) {
+    return tag == HYI_SYSTEM_ENDED || tag == HYI_SYSTEM_ADOPT || tag == HYI_SYSTEM_AGAIN ||
+           tag == HYI_SYSTEM_WATCH || tag == HYI_SYSTEM_UNWATCH || tag == HYI_SYSTEM_WAIT ||
+           tag == HYI_SYSTEM_TIMEOUT;
+}
 
 // ---- events.c, numbers.c ----------------------------------------------------------------------
 
