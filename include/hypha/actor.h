@@ -61,12 +61,16 @@ static inline bool hy_ref_equal(hy_ref a, hy_ref b) {
 // records and tags are what crosses to another node.
 
 typedef struct hy_protocol hy_protocol;
+typedef struct hyi_kind_notes { // what the room found out about the records of a kind
+    uint8_t body, reply;
+} hyi_kind_notes;
 typedef struct hy_message_kind {
     uint32_t tag, size, reply_size;
     const char *name;
     const hy_protocol *protocol;
     const hy_record *record;
     const hy_record *reply; // NULL: it is told, not asked
+    hyi_kind_notes *notes;  // cleared; NULL: found out each time
 } hy_message_kind;
 
 struct hy_protocol {
@@ -547,19 +551,23 @@ HY_RECORD(hy_nothing, HY_NOTHING)
 #define HYI_KIND_OF(x, number, name, record_) &x##_##name##_kind,
 #define HYI_ASK_KIND_OF(x, number, name, record_, reply_) &x##_##name##_kind,
 #define HYI_TELL_DEFINE(x, number, name_, record_)                                                 \
+    static hyi_kind_notes x##_##name_##_notes;                                                     \
     const hy_message_kind x##_##name_##_kind = { .tag = (number),                                  \
                                                  .size = sizeof(record_),                          \
                                                  .name = #name_,                                   \
                                                  .protocol = &x##_protocol,                        \
-                                                 .record = &record_##_record };
+                                                 .record = &record_##_record,                      \
+                                                 .notes = &x##_##name_##_notes };
 #define HYI_ASK_DEFINE(x, number, name_, record_, reply_)                                          \
+    static hyi_kind_notes x##_##name_##_notes;                                                     \
     const hy_message_kind x##_##name_##_kind = { .tag = (number),                                  \
                                                  .size = sizeof(record_),                          \
                                                  .name = #name_,                                   \
                                                  .protocol = &x##_protocol,                        \
                                                  .record = &record_##_record,                      \
                                                  .reply_size = sizeof(reply_),                     \
-                                                 .reply = &reply_##_record };
+                                                 .reply = &reply_##_record,                        \
+                                                 .notes = &x##_##name_##_notes };
 
 #define HYI_MESSAGE_DECLARE(x, number, name, record_)                                              \
     typedef record_ x##_##name##_message;                                                          \
