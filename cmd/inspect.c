@@ -10,26 +10,29 @@
 #include <string.h>
 
 static const char inspect_help[] =
-    "usage: hypha inspect FILE [--rows TABLE] [--journal] [--json]\n"
+    "usage: hypha inspect FILE [--instance KEY] [--rows TABLE] [--journal] [--json]\n"
     "\n"
     "Shows what is in a store: machines, how many rows each table has, what is pending, what the\n"
     "journal holds, and the digests. Needs only the file, changes nothing, and works while a "
     "service\n"
     "runs on it. All rows and digests are checked on the way.\n"
     "\n"
+    "  --instance KEY one of the many machines of one kind, by its key; without it, those are\n"
+    "                 listed\n"
     "  --rows TABLE   every row of a table, one JSON object a line (hy_ledger, hy_answer and\n"
     "                 hy_counter are the runtime's own tables)\n"
     "  --journal      every journaled step\n"
     "  --json         JSON, one object a line, instead of text\n";
 
 typedef struct inspect_args {
-    const char *file, *rows;
+    const char *file, *rows, *instance;
     bool journal, json;
 } inspect_args;
 
 typedef struct inspect_machine {
     const hy_store_machine *stored;
-    hy_machine machine; // as described, with a step that is never called
+    hy_store_machine instance; // what `stored` is, with --instance
+    hy_machine machine;        // as described, with a step that is never called
     hy_state *state;
     hy_arena arena; // of one row or entry
     hy_buf out;
@@ -37,6 +40,7 @@ typedef struct inspect_machine {
 
 static int inspect_one(const tool_store *store, const inspect_args *args, size_t index);
 static void inspect_text(inspect_machine *is);
+static hy_err inspect_text_instances(const tool_store *store, inspect_machine *is, hy_why *why);
 static void inspect_json(inspect_machine *is);
 static int inspect_rows(inspect_machine *is, const char *table, bool *found);
 static int inspect_journal(const tool_store *store, inspect_machine *is, bool json);
@@ -47,12 +51,16 @@ int cmd_inspect(int argc, char **argv) {
         bool missing = false;
         const char *rows = tool_option(argc, argv, &i, "--rows", &missing);
         if (missing) return tool_misused("inspect", "this option needs a table", argv[i]);
+        const char *key = rows == NULL ? tool_option(argc, argv, &i, "--instance", &missing) : NULL;
+        if (missing) return tool_misused("inspect", "this option needs a key", argv[i]);
         if (tool_is_help(argv[i])) {
             (void)fputs(inspect_help, stdout);
             return TOOL_OK;
         }
         if (rows != NULL) {
             args.rows = rows;
+        } else if (key != NULL) {
+            args.instance = key;
         } else if (strcmp(argv[i], "--journal") == 0) {
             args.journal = true;
         } else if (strcmp(argv[i], "--json") == 0) {
@@ -103,12 +111,44 @@ static bool inspect_has_table(const hy_store_machine *stored, const char *name) 
     return false;
 }
 
+// Turns to the instance; HY_NOT_FOUND: this machine has none of the key.
+static hy_err inspect_choose(const tool_store *store, inspect_machine *is, const char *key,
+                             hy_why *why) {
+    const uint32_t number = is->stored->number;
+    const hy_err err =
+        hy_store_instance(store->store, number, hy_bytes_of(key), &is->arena, &is->instance, why);
+    if (err == HY_OK) is->stored = &is->instance;
+    return err;
+}
+
+// Not here: that is no failure as long as another machine has it.
+static int inspect_elsewhere(const tool_store *store, const inspect_args *args, size_t index,
+                             const hy_why *why) {
+    HY_CLEANUP(hy_arena_deinit) hy_arena arena = { 0 };
+    hy_arena_init(&arena, hy_mem_system(), 0);
+    for (size_t i = 0; i < store->machine_count; i++) {
+        hy_store_machine found;
+        if (i == index ||
+            hy_store_instance(store->store, store->machines[i].number, hy_bytes_of(args->instance),
+                              &arena, &found, NULL) != HY_OK) {
+            continue;
+        }
+        return TOOL_OK;
+    }
+    return tool_fail(args->file, HY_NOT_FOUND, why);
+}
+
 static int inspect_one(const tool_store *store, const inspect_args *args, size_t index) {
     HY_CLEANUP(inspect_deinit) inspect_machine is = { .stored = &store->machines[index] };
     is.machine = *is.stored->described;
     is.machine.step = inspect_step;
     hy_arena_init(&is.arena, hy_mem_system(), 0);
     hy_buf_init(&is.out, hy_mem_system(), 0);
+    hy_why why = { 0 };
+    hy_err err = HY_OK;
+    if (args->instance != NULL) err = inspect_choose(store, &is, args->instance, &why);
+    if (err == HY_NOT_FOUND) return inspect_elsewhere(store, args, index, &why);
+    if (err != HY_OK) return tool_fail(args->file, err, &why);
     if (args->journal) return inspect_journal(store, &is, args->json);
 
     if (args->rows != NULL && !inspect_has_table(is.stored, args->rows)) {
@@ -120,8 +160,7 @@ static int inspect_one(const tool_store *store, const inspect_args *args, size_t
         return tool_say(TOOL_FAILED, "%s: no table %s; without --rows all tables are listed",
                         args->file, args->rows);
     }
-    hy_why why = { 0 };
-    const hy_err err = inspect_load(store, &is, &why);
+    err = inspect_load(store, &is, &why);
     if (err != HY_OK) return tool_fail(args->file, err, &why);
     bool found = false;
     if (args->rows != NULL) return inspect_rows(&is, args->rows, &found);
@@ -129,6 +168,8 @@ static int inspect_one(const tool_store *store, const inspect_args *args, size_t
         inspect_json(&is);
     } else {
         inspect_text(&is);
+        err = inspect_text_instances(store, &is, &why);
+        if (err != HY_OK) return tool_fail(args->file, err, &why);
     }
     return tool_print(&is.out) ? TOOL_OK : TOOL_FAILED;
 }
@@ -176,11 +217,43 @@ static void inspect_text_pending(inspect_machine *is) {
     if (hy_cursor_next(&cursor) != NULL) hy_buf_add_text(out, "    ... (--rows hy_ledger)\n");
 }
 
+#define INSPECT_KEYS_MAX 20
+
+// Which instances there are, by key.
+static hy_err inspect_text_instances(const tool_store *store, inspect_machine *is, hy_why *why) {
+    hy_buf *out = &is->out;
+    if (is->stored->instance_count == 0) return HY_OK;
+    hy_buf_add_text(out, "  instances ");
+    tool_add_grouped(out, is->stored->instance_count);
+    hy_buf_add_text(out, " (--instance KEY)\n");
+    hy_store_machine at = { 0 };
+    for (int i = 0; i <= INSPECT_KEYS_MAX; i++) {
+        hy_err err =
+            hy_store_instance_next(store->store, is->stored->number, at.key, &is->arena, &at, why);
+        if (err == HY_END) break;
+        if (err != HY_OK) return err;
+        hy_buf_add_text(out, "    ");
+        if (i == INSPECT_KEYS_MAX) {
+            hy_buf_add_text(out, "...\n");
+            break;
+        }
+        hy_buf_add(out, at.key.ptr, at.key.len);
+        hy_buf_add_text(out, "  seq ");
+        tool_add_grouped(out, at.last_seq);
+        hy_buf_add_text(out, "\n");
+    }
+    return HY_OK;
+}
+
 static void inspect_text(inspect_machine *is) {
     const hy_store_machine *stored = is->stored;
     hy_buf *out = &is->out;
     hy_buf_add_text(out, "\nmachine ");
     hy_buf_add_text(out, stored->described->name);
+    if (stored->key.len > 0) {
+        hy_buf_add_text(out, ", instance ");
+        hy_buf_add(out, stored->key.ptr, stored->key.len);
+    }
     hy_buf_add_text(out, ", version ");
     hy_buf_add_u64(out, stored->described->version);
     hy_buf_add_text(out, "\n  seq       ");
@@ -262,6 +335,11 @@ static void inspect_json(inspect_machine *is) {
     hy_buf_add_text(out, "{\"machine\":\"");
     hy_buf_add_text(out, stored->described->name);
     hy_buf_add_text(out, "\"");
+    if (stored->key.len > 0) {
+        hy_buf_add_text(out, ",\"instance\":");
+        tool_add_json_text(out, stored->key);
+    }
+    if (stored->instance_count > 0) inspect_json_number(out, "instances", stored->instance_count);
     inspect_json_number(out, "version", stored->described->version);
     inspect_json_number(out, "seq", hy_state_seq(is->state));
     inspect_json_hex(out, "digest", hy_state_digest(is->state));

@@ -220,6 +220,7 @@ typedef struct hy_verify_options {
     void (*progress)(void *self, uint64_t seq, uint64_t last_seq); // NULL: nobody watches
     void *self;
     hy_buf *difference; // NULL, or gets one JSON object a line for each row that differs
+    hy_bytes instance;  // key of the one to verify; empty: the machine itself
 } hy_verify_options;
 
 typedef struct hy_verify_result {

@@ -407,11 +407,13 @@ HY_API HY_CHECKED hy_err hy_state_replay(hy_state *state, const hy_entry *entry,
 // Entries of one machine in order, each framed as { u32 length, u32 crc32c of the entry, entry
 // bytes }.
 typedef struct hy_batch {
-    uint32_t machine; // from attach
+    uint32_t machine; // from attach, or of an instance
     uint32_t entry_count;
     uint64_t first_seq, last_seq;
     hy_bytes body;
 } hy_batch;
+
+#define HY_INSTANCE_KEY_MAX 80 // bytes
 
 #define HY_FRAME_HEAD_BYTES 8u
 HY_API void hy_frame_add(hy_buf *out, hy_bytes entry);
@@ -447,6 +449,12 @@ typedef struct hy_store_driver {
     void (*close)(hy_store *store);
     // Optional: one bounded piece of `checkpoint`, a few milliseconds; *out_more: there is another.
     hy_err (*checkpoint_slice)(hy_store *store, bool *out_more, hy_why *why);
+    // Optional: many machines of one description in one store, each by its key (text of at most
+    // HY_INSTANCE_KEY_MAX bytes). Gives a number that goes wherever a machine's number goes; the
+    // empty key gives the machine's own. An instance that is new is stored by its first append, and
+    // leaves nothing behind before. HY_TOO_LARGE, HY_MALFORMED, HY_LIMIT, HY_NOT_FOUND (read only).
+    hy_err (*instance)(hy_store *store, uint32_t machine, hy_bytes key, uint32_t *out_number,
+                       hy_why *why);
 } hy_store_driver;
 
 struct hy_store {

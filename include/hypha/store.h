@@ -85,12 +85,24 @@ typedef struct hy_store_machine {
     uint64_t checkpoint_seq, checkpoint_digest, checkpoint_chain; // what the tables hold
     uint64_t first_seq, last_seq; // what the journal holds; 0 when it is empty
     uint64_t batch_count, entry_count, journal_bytes;
+    uint64_t instance_count; // stored under keys, besides the machine itself
+    hy_bytes key;            // of an instance; empty: the machine itself
 } hy_store_machine;
 
 // All machines in order of number, in `arena`. HY_NOMEM, HY_CORRUPT, HY_IO.
 HY_API HY_CHECKED hy_err hy_store_machines(hy_store *store, hy_arena *arena,
                                            const hy_store_machine **out_machines, size_t *out_count,
                                            hy_why *why);
+
+// One of the many instances of the machine with this number, by its key, or the first whose key
+// comes after `after` (as bytes; empty: the first): `number` is the instance's own then, to be used
+// wherever a machine's is. In `arena`. HY_END: none comes after; HY_NOT_FOUND: none has this key.
+HY_API HY_CHECKED hy_err hy_store_instance(hy_store *store, uint32_t machine, hy_bytes key,
+                                           hy_arena *arena, hy_store_machine *out_instance,
+                                           hy_why *why);
+HY_API HY_CHECKED hy_err hy_store_instance_next(hy_store *store, uint32_t machine, hy_bytes after,
+                                                hy_arena *arena, hy_store_machine *out_instance,
+                                                hy_why *why);
 
 // Walks the rows of one table as of the latest checkpoint, each checked. Ends with HY_END; a row is
 // a struct of the described table's record, borrowed until the next call. Close it before the

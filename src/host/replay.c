@@ -11,6 +11,7 @@
 // host's limit was; it is no part of the digests.
 #include "host/inside.h"
 #include "base/cleanup.h"
+#include "base/options.h"
 #include "base/why.h"
 #include <hypha/store.h>
 #include <string.h>
@@ -41,7 +42,7 @@ static void replay_deinit(replay_run *run) {
 hy_err hy_host_verify(hy_store *store, const hy_machine *machine, const hy_verify_options *options,
                       hy_verify_result *out_result, hy_why *why) {
     HY_CLEANUP(replay_deinit) replay_run run = { .machine = machine };
-    if (options != NULL) memcpy(&run.options, options, options->size);
+    hyi_options_read(&run.options, sizeof run.options, options);
     if (run.options.mem == NULL) run.options.mem = hy_mem_system();
     hy_mem *mem = run.options.mem;
     hy_arena_init(&run.arena, mem, 0);
@@ -72,6 +73,11 @@ static hy_err replay_find(hy_store *store, replay_run *run, hy_arena *arena, hy_
     for (size_t i = 0; i < count; i++) {
         if (strcmp(machines[i].described->name, name) != 0) continue;
         run->stored = machines[i];
+        const hy_bytes key = run->options.instance;
+        if (key.len > 0) {
+            err = hy_store_instance(store, machines[i].number, key, arena, &run->stored, why);
+            if (err != HY_OK) return err;
+        }
         if (run->stored.first_seq > 1) {
             return hyi_why_fmt(why, HY_UNSUPPORTED, name,
                                "the journal begins at %u: without its beginning it cannot be "

@@ -17,6 +17,7 @@ hy_err hy_store_disk_new(hy_mem *mem, hy_store_disk **out_disk) {
 
 static void memory_machine_free(hy_mem *mem, hyi_memory_machine *machine) {
     hy_buf_deinit(&machine->description);
+    hy_buf_deinit(&machine->key);
     hy_buf_deinit(&machine->rows);
     for (uint32_t i = 0; i < machine->batch_count; i++) {
         hy_mem_free(mem, machine->batches[i].body, machine->batches[i].len);
@@ -59,6 +60,7 @@ hy_err hyi_memory_machine_add(hy_store_disk *disk, hyi_memory_machine **out_mach
     hyi_memory_machine *machine = hy_mem_alloc_zero(disk->mem, sizeof *machine);
     if (machine == NULL) return HY_NOMEM;
     hy_buf_init(&machine->description, disk->mem, 0);
+    hy_buf_init(&machine->key, disk->mem, 0);
     hy_buf_init(&machine->rows, disk->mem, 0);
     disk->machines[disk->machine_count++] = machine;
     *out_machine = machine;

@@ -1,8 +1,9 @@
 // memory_disk.h - what a memory store keeps.                     Room: store. Includes: base
 // machine. Threads: the store's.
 //
-// A disk outlives its stores. Per machine: the description, the rows as of `base_seq`, and the
-// whole journal. Rows are records { u32 table, u32 length, wire form } one behind the other.
+// A disk outlives its stores. Per machine, and per instance of one: the description (an instance
+// has its machine's), the rows as of `base_seq`, and the whole journal. Rows are records { u32
+// table, u32 length, wire form } one behind the other.
 #ifndef HYI_STORE_MEMORY_DISK_H
 #define HYI_STORE_MEMORY_DISK_H
 
@@ -18,7 +19,10 @@ typedef struct hyi_memory_batch {
 
 typedef struct hyi_memory_machine {
     hy_buf description;
-    hy_buf rows; // as of base_seq
+    uint64_t empty_digest, empty_chain; // of an instance that has no step yet
+    struct hyi_memory_machine *of;      // an instance: its machine; else NULL
+    hy_buf key;                         // of an instance
+    hy_buf rows;                        // as of base_seq
     uint64_t row_count;
     uint64_t base_seq, base_digest, base_chain;
     hyi_memory_batch *batches; // the whole journal
@@ -40,6 +44,15 @@ struct hy_store_disk {
 static inline uint64_t hyi_memory_last_seq(const hyi_memory_machine *machine) {
     uint32_t count = machine->batch_count;
     return count == 0 ? machine->base_seq : machine->batches[count - 1].last_seq;
+}
+
+// Nothing of an instance is on the disk before its first append.
+static inline bool hyi_memory_is_stored(const hyi_memory_machine *machine) {
+    return machine->of == NULL || machine->batch_count > 0;
+}
+
+static inline const hyi_memory_machine *hyi_memory_described(const hyi_memory_machine *machine) {
+    return machine->of != NULL ? machine->of : machine;
 }
 
 // A new machine at the end; *out_machine is empty. HY_NOMEM leaves the disk as it was.

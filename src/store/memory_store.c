@@ -183,8 +183,8 @@ static hy_err memory_settle_alone(hyi_memory_machine *machine, hy_mem *mem, hy_w
     hy_arena arena;
     hy_arena_init(&arena, mem, 0);
     hyi_description description;
-    hy_err err =
-        hyi_description_decode(hy_buf_bytes(&machine->description), &arena, &description, why);
+    hy_bytes described = hy_buf_bytes(&hyi_memory_described(machine)->description);
+    hy_err err = hyi_description_decode(described, &arena, &description, why);
     if (err == HY_OK) err = memory_settle(machine, &description, mem, why);
     hy_arena_deinit(&arena);
     return err;
@@ -269,6 +269,13 @@ static hy_err memory_digest(const hy_machine *machine, hy_bytes rows, hy_mem *me
     return err;
 }
 
+// What a new instance of the machine begins with.
+static hy_err memory_find_empty(memory_store *self, hyi_memory_machine *stored,
+                                const hy_machine *machine, hy_why *why) {
+    return memory_digest(machine, (hy_bytes){ 0 }, self->mem, &stored->empty_digest,
+                         &stored->empty_chain, why);
+}
+
 static hy_err memory_attach_new(memory_store *self, const hy_machine *machine,
                                 const hy_buf *description, hy_why *why) {
     hyi_memory_machine *made;
@@ -276,10 +283,9 @@ static hy_err memory_attach_new(memory_store *self, const hy_machine *machine,
     if (err != HY_OK) return err;
     hy_buf_add(&made->description, description->ptr, description->len);
     err = made->description.failed;
-    if (err == HY_OK) {
-        err = memory_digest(machine, (hy_bytes){ 0 }, self->mem, &made->base_digest,
-                            &made->base_chain, why);
-    }
+    if (err == HY_OK) err = memory_find_empty(self, made, machine, why);
+    made->base_digest = made->empty_digest;
+    made->base_chain = made->empty_chain;
     if (err != HY_OK) hyi_memory_machine_drop_last(self->disk);
     return err;
 }
@@ -324,40 +330,82 @@ static hy_err memory_convert(const hyi_memory_machine *stored, const hyi_descrip
     return err;
 }
 
+// What one instance becomes.
+typedef struct memory_change {
+    hyi_memory_machine *stored;
+    hy_buf rows;
+    uint64_t digest;
+} memory_change;
+
+static hy_err memory_change_make(memory_store *self, memory_change *change,
+                                 const hyi_description *before, const hy_machine *machine,
+                                 hy_why *why) {
+    uint64_t chain;
+    hy_err err = memory_settle(change->stored, before, self->mem, why);
+    if (err == HY_OK) {
+        err = memory_convert(change->stored, before, machine, self->mem, &change->rows, why);
+    }
+    if (err != HY_OK) return err;
+    return memory_digest(machine, hy_buf_bytes(&change->rows), self->mem, &change->digest, &chain,
+                         why);
+}
+
+// The machine and all its instances, each beside what is stored of it.
+static hy_err memory_changes_make(memory_store *self, hyi_memory_machine *stored,
+                                  const hy_machine *machine, hy_arena *arena,
+                                  memory_change **out_changes, size_t *out_count, hy_why *why) {
+    const hy_store_disk *disk = self->disk;
+    hyi_description before;
+    memory_change *changes = hy_arena_alloc(arena, disk->machine_count * sizeof *changes);
+    if (changes == NULL) return HY_NOMEM;
+    *out_changes = changes;
+    hy_err err = hyi_description_decode(hy_buf_bytes(&stored->description), arena, &before, why);
+    if (err == HY_OK) err = hyi_description_check(&before, machine, why);
+    for (uint32_t i = 0; i < disk->machine_count && err == HY_OK; i++) {
+        hyi_memory_machine *one = disk->machines[i];
+        if (hyi_memory_described(one) != stored) continue;
+        memory_change *change = &changes[(*out_count)++];
+        *change = (memory_change){ .stored = one };
+        hy_buf_init(&change->rows, disk->mem, 0);
+        err = memory_change_make(self, change, &before, machine, why);
+    }
+    return err;
+}
+
 // All or nothing: everything is made beside what is stored, and put in its place when it is whole.
 static hy_err memory_evolve(memory_store *self, hyi_memory_machine *stored,
                             const hy_machine *machine, hy_buf *description, hy_why *why) {
     hy_arena arena;
     hy_arena_init(&arena, self->mem, 0);
-    hyi_description before;
-    hy_buf rows;
-    hy_buf_init(&rows, self->disk->mem, 0);
-    uint64_t digest = 0, chain;
-    hy_err err = hyi_description_decode(hy_buf_bytes(&stored->description), &arena, &before, why);
-    if (err == HY_OK) err = hyi_description_check(&before, machine, why);
-    if (err == HY_OK) err = memory_settle(stored, &before, self->mem, why);
-    if (err == HY_OK) err = memory_convert(stored, &before, machine, self->mem, &rows, why);
+    memory_change *changes = NULL;
+    size_t count = 0;
+    hy_err err = memory_changes_make(self, stored, machine, &arena, &changes, &count, why);
+    if (err == HY_OK) err = memory_find_empty(self, stored, machine, why);
+    for (size_t i = 0; i < count; i++) {
+        hyi_memory_machine *one = changes[i].stored;
+        if (err == HY_OK) {
+            hy_buf was = one->rows;
+            one->rows = changes[i].rows;
+            changes[i].rows = was;
+            one->base_digest = changes[i].digest;
+            if (!hyi_memory_is_stored(one)) one->base_chain = stored->empty_chain;
+        }
+        hy_buf_deinit(&changes[i].rows);
+    }
     if (err == HY_OK) {
-        err = memory_digest(machine, hy_buf_bytes(&rows), self->mem, &digest, &chain, why);
+        hy_buf old = stored->description;
+        stored->description = *description;
+        *description = old;
     }
     hy_arena_deinit(&arena);
-    if (err != HY_OK) {
-        hy_buf_deinit(&rows);
-        return err;
-    }
-    hy_buf_deinit(&stored->rows);
-    stored->rows = rows;
-    stored->base_digest = digest;
-    hy_buf old = stored->description;
-    stored->description = *description;
-    *description = old;
-    return HY_OK;
+    return err;
 }
 
 static uint32_t memory_find(memory_store *self, const char *name, hy_arena *arena,
                             hy_err *out_err) {
     for (uint32_t i = 0; i < self->disk->machine_count; i++) {
         hyi_description one;
+        if (self->disk->machines[i]->of != NULL) continue;
         hy_bytes bytes = hy_buf_bytes(&self->disk->machines[i]->description);
         *out_err = hyi_description_decode(bytes, arena, &one, NULL);
         if (*out_err != HY_OK) return 0;
@@ -399,6 +447,42 @@ static hy_err memory_attach(hy_store *store, const hy_machine *machine, uint32_t
     if (err == HY_OK) err = memory_attach_known(self, machine, &encoded, out_number, why);
     hy_buf_deinit(&encoded);
     return err;
+}
+
+// ---- instances ----------------------------------------------------------------------------------
+
+// The number of an instance, or 0.
+static uint32_t memory_instance_find(const memory_store *self, const hyi_memory_machine *of,
+                                     hy_bytes key) {
+    for (uint32_t i = 0; i < self->disk->machine_count; i++) {
+        const hyi_memory_machine *one = self->disk->machines[i];
+        if (one->of == of && hy_bytes_equal(hy_buf_bytes(&one->key), key)) return i + 1;
+    }
+    return 0;
+}
+
+static hy_err memory_instance(hy_store *store, uint32_t machine, hy_bytes key, uint32_t *out_number,
+                              hy_why *why) {
+    memory_store *self = (memory_store *)store;
+    hyi_memory_machine *of = memory_at(store, machine), *made = NULL;
+    hy_err err = hyi_instance_key_check(key, why);
+    if (err != HY_OK) return err;
+    uint32_t number = key.len == 0 ? machine : memory_instance_find(self, of, key);
+    if (number == 0) {
+        err = hyi_memory_machine_add(self->disk, &made);
+        if (err != HY_OK) return err;
+        hy_buf_add(&made->key, key.ptr, key.len);
+        if (made->key.failed != HY_OK) {
+            hyi_memory_machine_drop_last(self->disk);
+            return HY_NOMEM;
+        }
+        made->of = of;
+        made->base_digest = of->empty_digest;
+        made->base_chain = of->empty_chain;
+        number = self->disk->machine_count;
+    }
+    *out_number = number;
+    return HY_OK;
 }
 
 // ---- the journal --------------------------------------------------------------------------------
@@ -446,7 +530,8 @@ static void memory_journal_close(hy_journal_cursor *cursor) {
 static hy_err memory_look(const hyi_memory_machine *from, hy_arena *arena, hy_store_machine *to,
                           hy_why *why) {
     hyi_description description;
-    hy_err err = hyi_description_decode(hy_buf_bytes(&from->description), arena, &description, why);
+    hy_bytes described = hy_buf_bytes(&hyi_memory_described(from)->description);
+    hy_err err = hyi_description_decode(described, arena, &description, why);
     if (err != HY_OK) return err;
     to->described = description.machine;
     to->checkpoint_seq = from->base_seq;
@@ -464,6 +549,15 @@ static hy_err memory_look(const hyi_memory_machine *from, hy_arena *arena, hy_st
     return HY_OK;
 }
 
+static uint64_t memory_instance_count(const hy_store_disk *disk, const hyi_memory_machine *of) {
+    uint64_t count = 0;
+    for (uint32_t i = 0; i < disk->machine_count; i++) {
+        const hyi_memory_machine *one = disk->machines[i];
+        count += one->of == of && hyi_memory_is_stored(one);
+    }
+    return count;
+}
+
 static hy_err memory_machines(hy_store *store, hy_arena *arena,
                               const hy_store_machine **out_machines, size_t *out_count,
                               hy_why *why) {
@@ -472,14 +566,58 @@ static hy_err memory_machines(hy_store *store, hy_arena *arena,
     hy_store_machine *machines = hy_arena_alloc(arena, size);
     if (machines == NULL) return HY_NOMEM;
     memset(machines, 0, size);
+    size_t count = 0;
     for (uint32_t i = 0; i < disk->machine_count; i++) {
-        machines[i].number = i + 1;
-        hy_err err = memory_look(disk->machines[i], arena, &machines[i], why);
+        if (disk->machines[i]->of != NULL) continue;
+        hy_store_machine *to = &machines[count++];
+        to->number = i + 1;
+        to->instance_count = memory_instance_count(disk, disk->machines[i]);
+        hy_err err = memory_look(disk->machines[i], arena, to, why);
         if (err != HY_OK) return err;
     }
     *out_machines = machines;
-    *out_count = disk->machine_count;
+    *out_count = count;
     return HY_OK;
+}
+
+static hy_err memory_look_instance(hy_store *store, uint32_t number, hy_arena *arena,
+                                   hy_store_machine *out_instance, hy_why *why) {
+    const hyi_memory_machine *from = memory_at(store, number);
+    hy_store_machine to = { .number = number };
+    bool ok = true;
+    to.key = hy_arena_copy(arena, hy_buf_bytes(&from->key), &ok);
+    hy_err err = ok ? memory_look(from, arena, &to, why) : HY_NOMEM;
+    if (err == HY_OK) *out_instance = to;
+    return err;
+}
+
+static hy_err memory_instance_next(hy_store *store, uint32_t machine, hy_bytes after,
+                                   hy_arena *arena, hy_store_machine *out_instance, hy_why *why) {
+    const hy_store_disk *disk = ((memory_store *)store)->disk;
+    const hyi_memory_machine *of = memory_at(store, machine);
+    uint32_t number = 0;
+    for (uint32_t i = 0; i < disk->machine_count; i++) {
+        const hyi_memory_machine *one = disk->machines[i];
+        hy_bytes key = hy_buf_bytes(&one->key);
+        if (one->of != of || !hyi_memory_is_stored(one)) continue;
+        if (hy_bytes_compare(key, after) <= 0) continue;
+        if (number != 0 &&
+            hy_bytes_compare(key, hy_buf_bytes(&disk->machines[number - 1]->key)) >= 0) {
+            continue;
+        }
+        number = i + 1;
+    }
+    if (number == 0) return HY_END;
+    return memory_look_instance(store, number, arena, out_instance, why);
+}
+
+static hy_err memory_instance_look(hy_store *store, uint32_t machine, hy_bytes key, hy_arena *arena,
+                                   hy_store_machine *out_instance, hy_why *why) {
+    uint32_t number = memory_instance_find((memory_store *)store, memory_at(store, machine), key);
+    if (number == 0 || !hyi_memory_is_stored(memory_at(store, number))) {
+        return hy_why_set(why, HY_NOT_FOUND, "memory", "the store holds no machine of this key");
+    }
+    return memory_look_instance(store, number, arena, out_instance, why);
 }
 
 typedef struct memory_rows {
@@ -515,8 +653,8 @@ static void memory_rows_close(hy_store_rows *base) {
 
 static hy_err memory_rows_begin(memory_rows *rows, hyi_memory_machine *machine, hy_why *why) {
     hyi_description description;
-    hy_err err =
-        hyi_description_decode(hy_buf_bytes(&machine->description), &rows->kept, &description, why);
+    hy_bytes described = hy_buf_bytes(&hyi_memory_described(machine)->description);
+    hy_err err = hyi_description_decode(described, &rows->kept, &description, why);
     if (err == HY_OK) err = memory_settle(machine, &description, rows->mem, why);
     if (err != HY_OK) return err;
     rows->table = rows->number < HY_TABLE_NUMBERS ? description.tables[rows->number] : NULL;
@@ -566,11 +704,14 @@ static const hy_store_driver memory_driver = {
     .journal_next = memory_journal_next,
     .journal_close = memory_journal_close,
     .close = memory_close,
+    .instance = memory_instance,
 };
 
 static const hyi_store_driver memory_more = {
     .recovered = memory_recovered,
     .machines = memory_machines,
+    .instance_next = memory_instance_next,
+    .instance_look = memory_instance_look,
     .rows_open = memory_rows_open,
 };
 

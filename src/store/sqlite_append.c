@@ -1,7 +1,7 @@
 // sqlite_append.c - a commit, and which of its three outcomes it had.
 //
-// One transaction with one journal row a batch. Until COMMIT is tried, every failure means that
-// nothing was stored: refused. A COMMIT that failed:
+// One transaction with one journal row a batch, of as many instances as want to commit now. Until
+// COMMIT is tried, every failure means that nothing was stored: refused. A COMMIT that failed:
 //   SQLITE_FULL, SQLITE_BUSY   the commit frame was not written whole (the file system said so
 //   before
 //                              any sync), so no restart can find it: refused
@@ -26,18 +26,19 @@ static bool append_allowed(hyi_sqlite *self, const hy_batch *batches, size_t cou
         return false;
     }
     for (size_t i = 0; i < count; i++) {
-        const hyi_sqlite_machine *machine = hyi_sqlite_machine_at(self, batches[i].machine);
-        HY_ASSERT(machine != NULL); // attach first
+        const hyi_sqlite_instance *instance = hyi_sqlite_instance_find(self, batches[i].machine);
+        HY_ASSERT(instance != NULL); // attach first
         HY_ASSERT(batches[i].entry_count > 0 && batches[i].body.len > 0);
         HY_ASSERT(batches[i].last_seq >= batches[i].first_seq);
-        if (machine->doubt) {
+        if (instance->doubt) {
             (void)append_refuse(HY_OUTCOME_UNKNOWN,
                                 "the outcome of an earlier append is unknown: load first", why);
             return false;
         }
-        HY_ASSERT(batches[i].first_seq > machine->last_seq);
-        if (batches[i].last_seq > HYI_SQLITE_SEQ_MAX) {
-            (void)append_refuse(HY_LIMIT, "a machine in a SQLite store ends at seq 2^48", why);
+        HY_ASSERT(batches[i].first_seq > instance->last_seq);
+        if (batches[i].last_seq > hyi_sqlite_seq_max(instance->number)) {
+            (void)append_refuse(
+                HY_LIMIT, "a machine in a SQLite store ends at seq 2^48, one of many at 2^40", why);
             return false;
         }
     }
@@ -56,7 +57,9 @@ static hy_err append_find_file(hyi_sqlite *self, hy_why *why) {
 
 static hy_err append_insert(hyi_sqlite *self, const hy_batch *batch, hy_why *why) {
     sqlite3_stmt *add;
-    hy_err err = hyi_sqlite_get(self, HYI_SQLITE_JOURNAL_ADD, &add, why);
+    const hyi_sqlite_instance *instance = hyi_sqlite_instance_find(self, batch->machine);
+    hy_err err = instance->stored ? HY_OK : hyi_sqlite_instance_store(self, instance, why);
+    if (err == HY_OK) err = hyi_sqlite_get(self, HYI_SQLITE_JOURNAL_ADD, &add, why);
     if (err != HY_OK) return err;
     sqlite3_bind_int64(add, 1, hyi_sqlite_journal_id(batch->machine, batch->first_seq));
     sqlite3_bind_int64(add, 2, batch->machine);
@@ -70,11 +73,11 @@ static hy_err append_insert(hyi_sqlite *self, const hy_batch *batch, hy_why *why
     return err;
 }
 
-// All machines: what one commit left open may have been the other's pages too.
+// All instances: what one commit left open may have been the other's pages too.
 static void append_doubt_all(hyi_sqlite *self) {
     self->broken = true;
-    for (uint32_t i = 0; i < self->machine_count; i++) {
-        self->machines[i]->doubt = true;
+    for (uint32_t i = 0; i < self->instance_count; i++) {
+        self->instances[i]->doubt = true;
     }
 }
 
@@ -100,16 +103,13 @@ static hy_commit append_commit(hyi_sqlite *self, hy_why *why) {
 
 // Journal that piles up is moved in slices, one an append, so that every append waits only briefly.
 // When that does not keep up, a slice moves more than came in, however long it takes.
-static void append_catch_up(hyi_sqlite *self, const hy_batch *batches, size_t count) {
+static void append_catch_up(hyi_sqlite *self, uint64_t bytes) {
+    uint64_t limit = self->options.checkpoint_bytes;
     hyi_sqlite_copy_log(self);
-    for (size_t i = 0; i < count && !self->broken; i++) {
-        hyi_sqlite_machine *machine = hyi_sqlite_machine_at(self, batches[i].machine);
-        uint64_t limit = self->options.checkpoint_bytes, bytes = batches[i].body.len;
-        if (machine->backlog_bytes <= limit) continue;
-        bool falls_behind = machine->backlog_bytes / 4 > limit;
-        hy_err err = hyi_sqlite_slice(self, machine, falls_behind ? bytes + bytes / 4 : 0, NULL);
-        (void)err; // the journal still has it; checkpoint will say what is wrong
-    }
+    if (self->broken || self->backlog_bytes <= limit) return;
+    bool falls_behind = self->backlog_bytes / 4 > limit;
+    hy_err err = hyi_sqlite_slice(self, falls_behind ? bytes + bytes / 4 : 0, NULL);
+    (void)err; // the journal still has it; checkpoint will say what is wrong
 }
 
 hy_commit hyi_sqlite_append(hy_store *store, const hy_batch *batches, size_t count, hy_why *why) {
@@ -132,11 +132,14 @@ hy_commit hyi_sqlite_append(hy_store *store, const hy_batch *batches, size_t cou
     }
     hy_commit outcome = append_commit(self, why);
     if (outcome != HY_COMMITTED) return outcome;
+    uint64_t bytes = 0;
     for (size_t i = 0; i < count; i++) {
-        hyi_sqlite_machine *machine = hyi_sqlite_machine_at(self, batches[i].machine);
-        machine->last_seq = batches[i].last_seq;
-        machine->backlog_bytes += batches[i].body.len;
+        hyi_sqlite_instance *instance = hyi_sqlite_instance_find(self, batches[i].machine);
+        instance->stored = true;
+        instance->last_seq = batches[i].last_seq;
+        hyi_sqlite_instance_grew(self, instance, batches[i].body.len);
+        bytes += batches[i].body.len;
     }
-    append_catch_up(self, batches, count);
+    append_catch_up(self, bytes);
     return HY_COMMITTED;
 }

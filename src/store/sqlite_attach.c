@@ -5,8 +5,9 @@
 // machine that is described just as before: nothing is written. One that changed: what is journaled
 // is first checkpointed under the old description; then, in one transaction, columns are added or
 // rows are rewritten, the digest is computed afresh from a state that holds the new rows, and the
-// new description is stored. A crash on the way leaves the old machine whole, and the next attach
-// begins again.
+// new description is stored. All instances of the machine change in that one transaction, because
+// they share its tables and its description. A crash on the way leaves the old machine whole, and
+// the next attach begins again.
 #include "store/sqlite_store.h"
 
 #include "base/cleanup.h"
@@ -17,7 +18,7 @@
 
 #define ATTACH_PREFIX "hy_new_" // of tables that are being made
 
-static hy_err attach_add(hyi_sqlite *self, hyi_sqlite_machine *machine) {
+static hy_err attach_reserve(hyi_sqlite *self) {
     if (self->machine_count == self->machine_capacity) {
         uint32_t capacity = self->machine_capacity == 0 ? 4 : 2 * self->machine_capacity;
         size_t size = sizeof self->machines[0];
@@ -27,7 +28,6 @@ static hy_err attach_add(hyi_sqlite *self, hyi_sqlite_machine *machine) {
         self->machines = machines;
         self->machine_capacity = capacity;
     }
-    self->machines[self->machine_count++] = machine;
     return HY_OK;
 }
 
@@ -46,10 +46,17 @@ static hy_err attach_digest(hyi_sqlite *self, const hy_machine *machine, uint32_
 }
 
 static hy_err attach_write(hyi_sqlite *self, const hy_machine *machine, uint32_t number,
-                           hy_bytes schema, const hyi_sqlite_mark *checkpoint, hy_why *why) {
+                           hy_bytes schema, hy_why *why) {
     hyi_sqlite_known known = { number, machine->version, machine->name, schema };
-    hy_err err = hyi_sqlite_known_write(self, &known, why);
-    return err == HY_OK ? hyi_sqlite_checkpoint_write(self, number, checkpoint, why) : err;
+    return hyi_sqlite_known_write(self, &known, why);
+}
+
+hy_err hyi_sqlite_empty(hyi_sqlite *self, hyi_sqlite_machine *machine, hy_why *why) {
+    if (machine->has_empty) return HY_OK;
+    hy_err err = attach_digest(self, machine->description.machine, machine->number, false,
+                               &machine->empty.digest, &machine->empty.chain, why);
+    machine->has_empty = err == HY_OK;
+    return err;
 }
 
 // ---- a new machine ------------------------------------------------------------------------------
@@ -61,26 +68,35 @@ static hy_err attach_new(hyi_sqlite *self, hyi_sqlite_machine *machine, hy_bytes
         return hyi_why_fmt(why, HY_NOT_FOUND, program->name, "%s holds no machine %s", self->path,
                            program->name);
     }
-    hyi_sqlite_mark checkpoint = { 0 };
-    hy_err err = attach_digest(self, program, machine->number, false, &checkpoint.digest,
-                               &checkpoint.chain, why);
+    hy_err err = hyi_sqlite_empty(self, machine, why);
     if (err == HY_OK) err = hyi_sqlite_begin(self, why);
     if (err != HY_OK) return err;
     for (uint32_t i = 0; i < HY_TABLE_NUMBERS && err == HY_OK; i++) {
         if (machine->tables[i].table == NULL) continue;
         err = hyi_sqlite_table_ensure(self, &machine->tables[i], "", why);
     }
+    if (err == HY_OK) err = attach_write(self, program, machine->number, schema, why);
     if (err == HY_OK) {
-        err = attach_write(self, program, machine->number, schema, &checkpoint, why);
+        err = hyi_sqlite_checkpoint_write(self, machine->number, &machine->empty, why);
     }
     return hyi_sqlite_end(self, err, why);
 }
 
 // ---- a machine that changed ---------------------------------------------------------------------
 
+// What an evolution works on.
+typedef struct attach_change {
+    hyi_sqlite *self;
+    const hyi_description *before;
+    hyi_sqlite_machine *machine;
+    uint32_t *numbers; // of all its instances, its own first
+    size_t count;
+} attach_change;
+
 typedef struct attach_move {
     hyi_sqlite *self;
-    uint32_t machine;
+    const attach_change *change;
+    uint32_t number; // whose rows are being moved
     const hyi_conversion *conversion;
     hyi_sqlite_table from, to;
     sqlite3_stmt *rows;
@@ -117,8 +133,23 @@ static hy_err attach_move_row(attach_move *move, hy_why *why) {
     hy_buf_clear(&self->wire);
     err = hy_wire_encode(conversion->to->row, move->new_row, &self->wire);
     if (err != HY_OK) return err;
-    return hyi_sqlite_table_put(self, &move->to, move->machine, ATTACH_PREFIX, move->new_row,
+    return hyi_sqlite_table_put(self, &move->to, move->number, ATTACH_PREFIX, move->new_row,
                                 hy_buf_bytes(&self->wire), why);
+}
+
+// The rows of one instance. HY_END: all of them.
+static hy_err attach_move_instance(attach_move *move, hy_why *why) {
+    hy_err err = HY_OK;
+    if (move->rows == NULL) {
+        err = hyi_sqlite_table_walk(move->self, &move->from, move->number, &move->rows, why);
+    } else {
+        sqlite3_reset(move->rows);
+        sqlite3_bind_int64(move->rows, 1, move->number);
+    }
+    while (err == HY_OK) {
+        err = attach_move_row(move, why);
+    }
+    return err;
 }
 
 static hy_err attach_move_rows(attach_move *move, hy_why *why) {
@@ -131,11 +162,9 @@ static hy_err attach_move_rows(attach_move *move, hy_why *why) {
     move->new_row = hy_arena_alloc(&move->kept, conversion->to->row->size);
     if (move->old_row == NULL || move->new_row == NULL) return HY_NOMEM;
     err = hyi_sqlite_table_ensure(self, &move->to, ATTACH_PREFIX, why);
-    if (err == HY_OK) {
-        err = hyi_sqlite_table_walk(self, &move->from, move->machine, &move->rows, why);
-    }
-    while (err == HY_OK) {
-        err = attach_move_row(move, why);
+    for (size_t i = 0; i < move->change->count && (err == HY_OK || err == HY_END); i++) {
+        move->number = move->change->numbers[i];
+        err = attach_move_instance(move, why);
     }
     if (err == HY_END) return HY_OK;
     if ((sqlite3_errcode(self->db) & 0xff) != SQLITE_CONSTRAINT) return err;
@@ -144,19 +173,32 @@ static hy_err attach_move_rows(attach_move *move, hy_why *why) {
                        conversion->to->name);
 }
 
+// " WHERE [NOT] (machine is ours)": the rows of all instances, or of others.
+static void attach_add_whose(hy_buf *sql, const attach_change *change, bool ours) {
+    hy_buf_add_text(sql, ours ? " WHERE (machine = " : " WHERE NOT (machine = ");
+    hy_buf_add_u64(sql, change->machine->number);
+    if (change->self->has_keyed) {
+        hy_buf_add_text(sql, " OR machine IN (SELECT number FROM hy_instance WHERE machine = ");
+        hy_buf_add_u64(sql, change->machine->number);
+        hy_buf_add_text(sql, ")");
+    }
+    hy_buf_add_text(sql, ")");
+}
+
 // Does another machine keep rows in the table?
-static hy_err attach_is_shared(hyi_sqlite *self, const char *table, uint32_t machine,
-                               bool *out_shared, hy_why *why) {
+static hy_err attach_is_shared(const attach_change *change, const char *table, bool *out_shared,
+                               hy_why *why) {
+    hyi_sqlite *self = change->self;
     sqlite3_stmt *ask = NULL;
     hy_buf sql;
     hy_buf_init(&sql, self->mem, 0);
     hy_buf_add_text(&sql, "SELECT 1 FROM ");
     hyi_sqlite_add_name(&sql, "", table);
-    hy_buf_add_text(&sql, " WHERE machine <> ? LIMIT 1");
+    attach_add_whose(&sql, change, false);
+    hy_buf_add_text(&sql, " LIMIT 1");
     hy_err err = hyi_sqlite_prepare(self, &sql, &ask, why);
     hy_buf_deinit(&sql);
     if (err != HY_OK) return err;
-    sqlite3_bind_int64(ask, 1, machine);
     int rc = sqlite3_step(ask);
     *out_shared = rc == SQLITE_ROW;
     if (rc != SQLITE_ROW && rc != SQLITE_DONE) err = hyi_sqlite_fail(self, rc, table, why);
@@ -183,8 +225,7 @@ static hy_err attach_exchange_rows(attach_move *move, hy_why *why) {
     hy_buf_init(&sql, self->mem, 0);
     hy_buf_add_text(&sql, "DELETE FROM ");
     hyi_sqlite_add_name(&sql, "", name);
-    hy_buf_add_text(&sql, " WHERE machine = ");
-    hy_buf_add_u64(&sql, move->machine);
+    attach_add_whose(&sql, move->change, true);
     hy_buf_add_text(&sql, "; INSERT INTO ");
     hyi_sqlite_add_name(&sql, "", name);
     hy_buf_add_text(&sql, "(");
@@ -215,68 +256,74 @@ static hy_err attach_exchange_table(attach_move *move, hy_why *why) {
     return err;
 }
 
-static hy_err attach_rewrite(hyi_sqlite *self, uint32_t machine, const hyi_conversion *conversion,
+static hy_err attach_rewrite(const attach_change *change, const hyi_conversion *conversion,
                              hy_why *why) {
+    hyi_sqlite *self = change->self;
     HY_CLEANUP(attach_move_deinit)
-    attach_move move = { .self = self, .machine = machine, .conversion = conversion };
+    attach_move move = { .self = self, .change = change, .conversion = conversion };
     hy_arena_init(&move.kept, self->mem, 0);
     hy_arena_init(&move.row, self->mem, 0);
     hy_buf_init(&move.old_wire, self->mem, 0);
     bool shared = false;
     hy_err err = attach_move_rows(&move, why);
     sqlite3_reset(move.rows); // a table that is being read cannot be dropped
-    if (err == HY_OK) err = attach_is_shared(self, conversion->to->name, machine, &shared, why);
+    if (err == HY_OK) err = attach_is_shared(change, conversion->to->name, &shared, why);
     if (err != HY_OK) return err;
     return shared ? attach_exchange_rows(&move, why) : attach_exchange_table(&move, why);
 }
 
 // All tables: new ones are made, changed ones get columns or new rows.
-static hy_err attach_reshape(hyi_sqlite *self, const hyi_description *before,
-                             hyi_sqlite_machine *machine, hy_why *why) {
+static hy_err attach_reshape(const attach_change *change, hy_why *why) {
+    hyi_sqlite_machine *machine = change->machine;
     const hy_machine *program = machine->description.machine;
     for (uint32_t i = 0; i < HY_TABLE_NUMBERS; i++) {
         if (machine->tables[i].table == NULL) continue;
         hyi_conversion conversion;
-        bool converts = hyi_conversion_plan(before, program, i, &conversion);
+        bool converts = hyi_conversion_plan(change->before, program, i, &conversion);
         hy_err err = converts && conversion.rewrites
-                         ? attach_rewrite(self, machine->number, &conversion, why)
-                         : hyi_sqlite_table_ensure(self, &machine->tables[i], "", why);
+                         ? attach_rewrite(change, &conversion, why)
+                         : hyi_sqlite_table_ensure(change->self, &machine->tables[i], "", why);
         if (err != HY_OK) return err;
     }
     return HY_OK;
 }
 
-static hy_err attach_evolve(hyi_sqlite *self, const hyi_description *before,
-                            hyi_sqlite_machine *machine, hy_bytes schema, hy_why *why) {
-    const hy_machine *program = machine->description.machine;
+// The rows have changed, and so has what says that they are whole.
+static hy_err attach_mark(const attach_change *change, uint32_t number, hy_why *why) {
+    hyi_sqlite *self = change->self;
     hyi_sqlite_mark checkpoint;
     uint64_t chain; // goes on as it was: it tells of steps, not of rows
+    hy_err err = hyi_sqlite_checkpoint_read(self, number, &checkpoint, why);
+    if (err == HY_OK) {
+        err = attach_digest(self, change->machine->description.machine, number, true,
+                            &checkpoint.digest, &chain, why);
+    }
+    return err == HY_OK ? hyi_sqlite_checkpoint_write(self, number, &checkpoint, why) : err;
+}
+
+static hy_err attach_evolve(const attach_change *change, hy_bytes schema, hy_why *why) {
+    hyi_sqlite *self = change->self;
+    const hyi_sqlite_machine *machine = change->machine;
     hy_err err = hyi_sqlite_begin(self, why);
     if (err != HY_OK) return err;
-    err = attach_reshape(self, before, machine, why);
-    if (err == HY_OK) {
-        err = hyi_sqlite_checkpoint_read(self, machine->number, &checkpoint, why);
+    err = attach_reshape(change, why);
+    for (size_t i = 0; i < change->count && err == HY_OK; i++) {
+        err = attach_mark(change, change->numbers[i], why);
     }
     if (err == HY_OK) {
-        err = attach_digest(self, program, machine->number, true, &checkpoint.digest, &chain, why);
-    }
-    if (err == HY_OK) {
-        err = attach_write(self, program, machine->number, schema, &checkpoint, why);
+        err = attach_write(self, machine->description.machine, machine->number, schema, why);
     }
     return hyi_sqlite_end(self, err, why);
 }
 
 // Everything that is journaled goes into the tables while they still have the old shape.
-static hy_err attach_drain(hyi_sqlite *self, uint32_t number, const hyi_description *before,
-                           hy_why *why) {
+static hy_err attach_drain(const attach_change *change, hy_why *why) {
     hyi_sqlite_machine *old = NULL;
-    hy_err err = hyi_sqlite_machine_new(self, number, before, &old, why);
+    hy_err err =
+        hyi_sqlite_machine_new(change->self, change->machine->number, change->before, &old, why);
     if (err != HY_OK) return err;
-    err = hyi_sqlite_machine_refresh(self, old, why);
-    while (err == HY_OK && old->checkpoint.seq < old->last_seq) {
-        err = hyi_sqlite_slice(self, old, 0, why);
-    }
-    hyi_sqlite_machine_free(self, old);
+    err = hyi_sqlite_drain(change->self, old, change->numbers, change->count, why);
+    hyi_sqlite_machine_free(change->self, old);
     return err;
 }
 
@@ -294,8 +341,10 @@ static hy_err attach_changed(hyi_sqlite *self, hyi_sqlite_machine *machine,
                            "once",
                            program->name);
     }
-    err = attach_drain(self, machine->number, &before, why);
-    return err == HY_OK ? attach_evolve(self, &before, machine, schema, why) : err;
+    attach_change change = { .self = self, .before = &before, .machine = machine };
+    err = hyi_sqlite_numbers(self, machine->number, arena, &change.numbers, &change.count, why);
+    if (err == HY_OK) err = attach_drain(&change, why);
+    return err == HY_OK ? attach_evolve(&change, schema, why) : err;
 }
 
 // ---- which of the three -------------------------------------------------------------------------
@@ -335,7 +384,18 @@ static hy_err attach_begin(hyi_sqlite *self, const hy_machine *program, hy_bytes
     } else if (!hy_bytes_equal(known->schema, schema)) {
         err = attach_changed(self, *machine, known, schema, arena, why);
     }
-    return err == HY_OK ? hyi_sqlite_machine_refresh(self, *machine, why) : err;
+    return err;
+}
+
+// In memory from now on: the machine, and the instance without a key that it has always been.
+static hy_err attach_keep(hyi_sqlite *self, hyi_sqlite_machine *machine, hy_why *why) {
+    hy_bytes no_key = { 0 };
+    hy_err err = attach_reserve(self);
+    if (err == HY_OK) {
+        err = hyi_sqlite_instance_add(self, machine, machine->number, no_key, true, why);
+    }
+    if (err == HY_OK) self->machines[self->machine_count++] = machine;
+    return err;
 }
 
 hy_err hyi_sqlite_attach(hy_store *store, const hy_machine *program, uint32_t *out_number,
@@ -356,7 +416,7 @@ hy_err hyi_sqlite_attach(hy_store *store, const hy_machine *program, uint32_t *o
     if (err == HY_OK) {
         err = attach_begin(self, program, hy_buf_bytes(&schema), &arena, &machine, why);
     }
-    if (err == HY_OK) err = attach_add(self, machine);
+    if (err == HY_OK) err = attach_keep(self, machine, why);
     if (err == HY_OK) {
         *out_number = machine->number;
     } else if (machine != NULL) {

@@ -202,6 +202,55 @@ static hy_err columns_are_what_a_person_expects(hy_mem *mem) {
     return HY_OK;
 }
 
+// A file from before there were instances stays what it is until it gets the first of them.
+static hy_err the_first_key_changes_the_format(hy_mem *mem) {
+    (void)mem;
+    BED(bed);
+    bed_fill(&bed, false);
+    sqlite3 *db = person_open(&bed);
+    CHECK_EQ(person_asks(db, "pragma user_version"), 1);
+    bed_opens(&bed);
+    teller *t = &bed.teller;
+    uint32_t machine = t->number;
+    uint64_t seq = hy_state_seq(t->state);
+    CHECK(t->store->driver->instance(t->store, machine, HY_BYTES("north"), &t->number, NULL) ==
+          HY_OK);
+    CHECK_EQ(person_asks(db, "pragma user_version"), 2);
+    CHECK_EQ(person_asks(db, "select count(*) from hy_instance"), 0);
+    CHECK(teller_reload(t, NULL) == HY_OK && hy_state_seq(t->state) == 0);
+    CHECK(teller_run(t, 1, 20) == HY_OK);
+    CHECK(t->store->driver->checkpoint(t->store, NULL) == HY_OK);
+    CHECK_EQ(person_asks(db, "select number from hy_instance where key = 'north'"), t->number);
+    CHECK(person_asks(db, "select count(*) from book join hy_instance on number = book.machine") >
+          0);
+    teller_close(t);
+    CHECK(bed_open_store(&bed, &t->store, NULL) == HY_OK);
+    CHECK(t->store->driver->attach(t->store, &vault_machine, &t->number, NULL) == HY_OK);
+    CHECK(t->number == machine && teller_reload(t, NULL) == HY_OK);
+    CHECK_EQ(hy_state_seq(t->state), seq);
+    sqlite3_close(db);
+    return HY_OK;
+}
+
+static hy_err a_damaged_instance_is_found(hy_mem *mem) {
+    (void)mem;
+    BED(bed);
+    teller *t = &bed.teller;
+    bed_fill(&bed, true);
+    CHECK(t->store->driver->instance(t->store, t->number, HY_BYTES("north"), &t->number, NULL) ==
+          HY_OK);
+    CHECK(teller_reload(t, NULL) == HY_OK && teller_run(t, 1, 3) == HY_OK);
+    teller_close(t);
+    bed_person_does(&bed, "update hy_instance set number = number + 1");
+    CHECK(bed_open_store(&bed, &t->store, NULL) == HY_OK);
+    CHECK(t->store->driver->attach(t->store, &vault_machine, &t->number, NULL) == HY_OK);
+    CHECK_ERR(
+        t->store->driver->instance(t->store, t->number, HY_BYTES("north"), &t->number, &bed.why),
+        HY_CORRUPT);
+    CHECK(strstr(bed.why.text, "instance") != NULL);
+    return HY_OK;
+}
+
 static hy_err a_row_changed_by_hand_is_found(hy_mem *mem) {
     (void)mem;
     BED(bed);
@@ -316,7 +365,7 @@ static hy_err a_newer_file_is_refused(hy_mem *mem) {
     (void)mem;
     BED(bed);
     bed_fill(&bed, false);
-    bed_person_does(&bed, "pragma user_version = 2");
+    bed_person_does(&bed, "pragma user_version = 3");
     bed_refused(&bed, HY_NEWER, "newer Hypha");
     bed_person_does(&bed, "pragma user_version = 1");
     bed_opens(&bed);
@@ -490,7 +539,8 @@ KIT_TESTS(KIT_TEST_ONCE(a_shell_may_look_while_the_service_runs),
           KIT_TEST_ONCE(a_shell_that_writes_keeps_appends_waiting),
           KIT_TEST_ONCE(a_moved_file_gets_no_more_appends),
           KIT_TEST_ONCE(columns_are_what_a_person_expects),
-          KIT_TEST_ONCE(a_row_changed_by_hand_is_found),
+          KIT_TEST_ONCE(the_first_key_changes_the_format),
+          KIT_TEST_ONCE(a_damaged_instance_is_found), KIT_TEST_ONCE(a_row_changed_by_hand_is_found),
           KIT_TEST_ONCE(cells_of_the_wrong_kind_are_found), KIT_TEST_ONCE(missing_pieces_are_found),
           KIT_TEST_ONCE(a_text_file_is_not_ours),
           KIT_TEST_ONCE(another_programs_database_is_not_ours),

@@ -32,7 +32,8 @@ hy_err hyi_sqlite_journal_open(hy_store *store, uint32_t machine, uint64_t from_
 // after.
 static hy_err journal_look(hyi_sqlite *self, sqlite_cursor *cursor, sqlite3_stmt **out_row,
                            hy_why *why) {
-    uint64_t seq = cursor->next_seq < HYI_SQLITE_SEQ_MAX ? cursor->next_seq : HYI_SQLITE_SEQ_MAX;
+    const uint64_t seq_max = hyi_sqlite_seq_max(cursor->machine);
+    uint64_t seq = cursor->next_seq < seq_max ? cursor->next_seq : seq_max;
     hy_err err;
     if (!cursor->started) {
         cursor->after_id = hyi_sqlite_journal_id(cursor->machine, seq);
@@ -50,7 +51,7 @@ static hy_err journal_look(hyi_sqlite *self, sqlite_cursor *cursor, sqlite3_stmt
     err = hyi_sqlite_get(self, HYI_SQLITE_JOURNAL_AFTER, out_row, why);
     if (err != HY_OK) return err;
     sqlite3_bind_int64(*out_row, 1, cursor->after_id);
-    sqlite3_bind_int64(*out_row, 2, hyi_sqlite_journal_id(cursor->machine, HYI_SQLITE_SEQ_MAX));
+    sqlite3_bind_int64(*out_row, 2, hyi_sqlite_journal_id(cursor->machine, seq_max));
     int rc = sqlite3_step(*out_row);
     if (rc == SQLITE_ROW) return HY_OK;
     return rc == SQLITE_DONE ? HY_END : hyi_sqlite_fail(self, rc, "hy_journal", why);

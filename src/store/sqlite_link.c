@@ -100,6 +100,16 @@ static const char *const link_texts[HYI_SQLITE_STATEMENT_COUNT] = {
                                  "WHERE machine = ?1",
     [HYI_SQLITE_CHECKPOINT_PUT] = "INSERT OR REPLACE INTO hy_checkpoint"
                                   "(machine, seq, digest, chain, crc) VALUES(?1, ?2, ?3, ?4, ?5)",
+    [HYI_SQLITE_INSTANCE_AT] = "SELECT number, machine, key, crc FROM hy_instance "
+                               "WHERE machine = ?1 AND key = ?2",
+    [HYI_SQLITE_INSTANCE_AFTER] = "SELECT number, machine, key, crc FROM hy_instance "
+                                  "WHERE machine = ?1 AND key > ?2 ORDER BY key LIMIT 1",
+    [HYI_SQLITE_INSTANCE_OF] = "SELECT number, machine, key, crc FROM hy_instance "
+                               "WHERE number = ?1",
+    [HYI_SQLITE_INSTANCE_COUNT] = "SELECT count(*) FROM hy_instance WHERE machine = ?1",
+    [HYI_SQLITE_INSTANCE_LAST] = "SELECT max(number) FROM hy_instance",
+    [HYI_SQLITE_INSTANCE_PUT] =
+        "INSERT INTO hy_instance(number, machine, key, crc) VALUES(?1, ?2, ?3, ?4)",
 };
 
 hy_err hyi_sqlite_get(hyi_sqlite *self, hyi_sqlite_statement which, sqlite3_stmt **out_statement,
@@ -265,6 +275,7 @@ static hy_err link_check_owner(hyi_sqlite *self, bool *out_empty, hy_why *why) {
     if (err == HY_OK) err = link_ask(self, "SELECT count(*) FROM sqlite_schema", &objects, why);
     if (err != HY_OK) return err;
     *out_empty = owner == 0 && objects == 0;
+    self->has_keyed = format > HYI_SQLITE_FORMAT_PLAIN;
     if (*out_empty && !self->options.read_only) return HY_OK;
     if (owner != HYI_SQLITE_APPLICATION_ID) {
         return hyi_why_fmt(why, HY_FOREIGN, self->path,
@@ -294,8 +305,9 @@ static const char link_layout[] =
     " body BLOB NOT NULL);"
     "PRAGMA application_id=" LINK_TEXT_OF(
         HYI_SQLITE_APPLICATION_ID) ";"
-                                   "PRAGMA user_version=" LINK_TEXT_OF(HYI_SQLITE_FORMAT) ";"
-                                                                                          "COMMIT";
+                                   "PRAGMA user_version=" LINK_TEXT_OF(
+                                       HYI_SQLITE_FORMAT_PLAIN) ";"
+                                                                "COMMIT";
 
 static hy_err link_create(hyi_sqlite *self, hy_why *why) {
     hy_err err = link_set(self, "page_size=", self->options.page_bytes, why);
@@ -474,9 +486,7 @@ hy_err hyi_sqlite_relink(hyi_sqlite *self, hy_why *why) {
     if (!self->broken) return HY_OK;
     hyi_sqlite_unlink(self, false);
     hy_err err = hyi_sqlite_link(self, why);
-    for (uint32_t i = 0; i < self->machine_count && err == HY_OK; i++) {
-        err = hyi_sqlite_machine_refresh(self, self->machines[i], why);
-    }
+    if (err == HY_OK) err = hyi_sqlite_instances_refresh(self, why);
     if (err != HY_OK) self->broken = true;
     return err;
 }

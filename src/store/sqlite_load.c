@@ -12,30 +12,46 @@
 #include "base/memory.h"
 #include "base/why.h"
 
-static hy_err load_table(hyi_sqlite *self, const hy_table *table, uint32_t number, uint32_t machine,
+// With a plan and a statement of its own; an attached machine keeps them for all its instances.
+static hy_err load_table(hyi_sqlite *self, hyi_sqlite_table *plan, uint32_t table, uint32_t number,
                          hy_state *state, hy_arena *arena, hy_why *why) {
-    hyi_sqlite_table plan = { 0 };
-    sqlite3_stmt *statement = NULL;
-    hy_err err = hyi_sqlite_table_make(arena, table, &plan, why);
-    void *row = err == HY_OK ? hy_arena_alloc(arena, table->row->size) : NULL;
-    if (err == HY_OK && row == NULL) err = HY_NOMEM;
-    if (err == HY_OK) err = hyi_sqlite_table_walk(self, &plan, machine, &statement, why);
-    while (err == HY_OK) {
-        err = hyi_sqlite_table_next(self, &plan, statement, arena, row, why);
-        if (err == HY_OK) err = hy_state_load_row(state, number, row, why);
+    hy_err err = HY_OK;
+    void *row = hy_arena_alloc(arena, plan->table->row->size);
+    if (row == NULL) return HY_NOMEM;
+    if (plan->walk == NULL) {
+        err = hyi_sqlite_table_walk(self, plan, number, &plan->walk, why);
+    } else {
+        sqlite3_bind_int64(plan->walk, 1, number);
     }
-    sqlite3_finalize(statement);
+    while (err == HY_OK) {
+        err = hyi_sqlite_table_next(self, plan, plan->walk, arena, row, why);
+        if (err == HY_OK) err = hy_state_load_row(state, table, row, why);
+    }
+    sqlite3_reset(plan->walk);
     return err == HY_END ? HY_OK : err;
 }
 
-hy_err hyi_sqlite_load_rows(hyi_sqlite *self, uint32_t machine, hy_state *state, hy_why *why) {
+static hy_err load_unattached(hyi_sqlite *self, const hy_table *described, uint32_t table,
+                              uint32_t number, hy_state *state, hy_arena *arena, hy_why *why) {
+    hyi_sqlite_table plan = { 0 };
+    hy_err err = hyi_sqlite_table_make(arena, described, &plan, why);
+    if (err == HY_OK) err = load_table(self, &plan, table, number, state, arena, why);
+    hyi_sqlite_table_forget(&plan);
+    return err;
+}
+
+hy_err hyi_sqlite_load_rows(hyi_sqlite *self, uint32_t number, hy_state *state, hy_why *why) {
     HY_CLEANUP(hy_arena_deinit) hy_arena arena;
     hy_arena_init(&arena, self->mem, 0);
+    const hyi_sqlite_instance *instance = hyi_sqlite_instance_find(self, number);
+    hyi_sqlite_machine *machine = instance != NULL ? instance->machine : NULL;
     for (uint32_t i = 0; i < HY_TABLE_NUMBERS; i++) {
         const hy_table *table = hy_machine_table(hy_state_machine(state), i);
         if (table == NULL) continue;
         hy_arena_reset(&arena);
-        hy_err err = load_table(self, table, i, machine, state, &arena, why);
+        bool is_known = machine != NULL && machine->description.tables[i] == table;
+        hy_err err = is_known ? load_table(self, &machine->tables[i], i, number, state, &arena, why)
+                              : load_unattached(self, table, i, number, state, &arena, why);
         if (err != HY_OK) return err;
     }
     return HY_OK;
@@ -73,20 +89,30 @@ static hy_err load_tail(hyi_sqlite *self, uint32_t machine, hy_state *state, hy_
     return err == HY_END ? HY_OK : err;
 }
 
-hy_err hyi_sqlite_load(hy_store *store, uint32_t machine, hy_state *state, hy_why *why) {
-    hyi_sqlite *self = (hyi_sqlite *)store;
-    hyi_sqlite_machine *attached = hyi_sqlite_machine_at(self, machine);
+static hy_err load_stored(hyi_sqlite *self, uint32_t number, hy_state *state, hy_why *why) {
     hyi_sqlite_mark checkpoint;
-    hy_err err = hyi_sqlite_relink(self, why);
-    if (err == HY_OK) err = hyi_sqlite_run_text(self, "BEGIN", why); // one moment for all reads
+    hy_err err = hyi_sqlite_run_text(self, "BEGIN", why); // one moment for all reads
     if (err != HY_OK) return err;
-    err = hyi_sqlite_checkpoint_read(self, machine, &checkpoint, why);
-    if (err == HY_OK) err = hyi_sqlite_load_rows(self, machine, state, why);
+    err = hyi_sqlite_checkpoint_read(self, number, &checkpoint, why);
+    if (err == HY_OK) err = hyi_sqlite_load_rows(self, number, state, why);
     if (err == HY_OK) {
         err = hy_state_loaded(state, checkpoint.seq, checkpoint.digest, checkpoint.chain, why);
     }
-    if (err == HY_OK) err = load_tail(self, machine, state, why);
+    if (err == HY_OK) err = load_tail(self, number, state, why);
     hyi_sqlite_rollback(self);
-    if (err == HY_OK && attached != NULL) attached->doubt = false;
+    return err;
+}
+
+hy_err hyi_sqlite_load(hy_store *store, uint32_t number, hy_state *state, hy_why *why) {
+    hyi_sqlite *self = (hyi_sqlite *)store;
+    hyi_sqlite_instance *instance = hyi_sqlite_instance_find(self, number);
+    hy_err err = hyi_sqlite_relink(self, why); // may find out that it is stored after all
+    if (err == HY_OK && instance != NULL && !instance->stored) {
+        const hyi_sqlite_mark *empty = &instance->machine->empty;
+        err = hy_state_loaded(state, 0, empty->digest, empty->chain, why);
+    } else if (err == HY_OK) {
+        err = load_stored(self, number, state, why);
+    }
+    if (err == HY_OK && instance != NULL) instance->doubt = false;
     return hyi_sqlite_told(err, why);
 }

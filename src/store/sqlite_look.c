@@ -12,7 +12,8 @@ static hy_err look_journal(hyi_sqlite *self, hy_store_machine *machine, hy_why *
     hy_err err = hyi_sqlite_get(self, HYI_SQLITE_JOURNAL_SUMS, &sums, why);
     if (err != HY_OK) return err;
     sqlite3_bind_int64(sums, 1, hyi_sqlite_journal_id(machine->number, 0));
-    sqlite3_bind_int64(sums, 2, hyi_sqlite_journal_id(machine->number, HYI_SQLITE_SEQ_MAX));
+    sqlite3_bind_int64(sums, 2,
+                       hyi_sqlite_journal_id(machine->number, hyi_sqlite_seq_max(machine->number)));
     int rc = sqlite3_step(sums);
     if (rc == SQLITE_ROW) {
         machine->batch_count = (uint64_t)sqlite3_column_int64(sums, 0);
@@ -27,19 +28,23 @@ static hy_err look_journal(hyi_sqlite *self, hy_store_machine *machine, hy_why *
     return err;
 }
 
-static hy_err look_machine(hyi_sqlite *self, const hyi_sqlite_known *known, hy_arena *arena,
-                           hy_store_machine *machine, hy_why *why) {
+// What `number` holds: the machine itself, or one of its instances.
+static hy_err look_machine(hyi_sqlite *self, const hyi_sqlite_known *known, uint32_t number,
+                           hy_arena *arena, hy_store_machine *machine, hy_why *why) {
     hyi_description description;
     hyi_sqlite_mark checkpoint;
     hy_err err = hyi_description_decode(known->schema, arena, &description, why);
-    if (err == HY_OK) err = hyi_sqlite_checkpoint_read(self, known->number, &checkpoint, why);
+    if (err == HY_OK) err = hyi_sqlite_checkpoint_read(self, number, &checkpoint, why);
     if (err != HY_OK) return err;
     *machine = (hy_store_machine){ .described = description.machine,
-                                   .number = known->number,
+                                   .number = number,
                                    .checkpoint_seq = checkpoint.seq,
                                    .checkpoint_digest = checkpoint.digest,
                                    .checkpoint_chain = checkpoint.chain };
-    return look_journal(self, machine, why);
+    if (number == known->number) {
+        err = hyi_sqlite_keyed_count(self, number, &machine->instance_count, why);
+    }
+    return err == HY_OK ? look_journal(self, machine, why) : err;
 }
 
 hy_err hyi_sqlite_machines(hy_store *store, hy_arena *arena, const hy_store_machine **out_machines,
@@ -53,12 +58,66 @@ hy_err hyi_sqlite_machines(hy_store *store, hy_arena *arena, const hy_store_mach
     hy_store_machine *machines = hy_arena_alloc(arena, (count + 1) * sizeof *machines);
     if (machines == NULL) return HY_NOMEM;
     for (size_t i = 0; i < count; i++) {
-        err = look_machine(self, &known[i], arena, &machines[i], why);
+        err = look_machine(self, &known[i], known[i].number, arena, &machines[i], why);
         if (err != HY_OK) return err;
     }
     *out_machines = machines;
     *out_count = count;
     return HY_OK;
+}
+
+// ---- instances ----------------------------------------------------------------------------------
+
+// HY_END: the store has no such machine.
+static hy_err look_known(hyi_sqlite *self, uint32_t machine, hy_arena *arena,
+                         hyi_sqlite_known *out_known, hy_why *why) {
+    hyi_sqlite_known *known = NULL;
+    size_t count = 0;
+    hy_err err = hyi_sqlite_known_all(self, arena, &known, &count, why);
+    if (err != HY_OK) return err;
+    for (size_t i = 0; i < count; i++) {
+        if (known[i].number != machine) continue;
+        *out_known = known[i];
+        return HY_OK;
+    }
+    return HY_END;
+}
+
+static hy_err look_keyed(hyi_sqlite *self, const hyi_sqlite_keyed *keyed, hy_arena *arena,
+                         hy_store_machine *out_instance, hy_why *why) {
+    hyi_sqlite_known known;
+    hy_err err = look_known(self, keyed->machine, arena, &known, why);
+    if (err == HY_END) {
+        return hyi_why_fmt(why, HY_CORRUPT, "hy_instance", "there is no machine %u",
+                           (uint64_t)keyed->machine);
+    }
+    if (err == HY_OK) err = look_machine(self, &known, keyed->number, arena, out_instance, why);
+    if (err == HY_OK) out_instance->key = keyed->key;
+    return err;
+}
+
+hy_err hyi_sqlite_instance_next(hy_store *store, uint32_t machine, hy_bytes after, hy_arena *arena,
+                                hy_store_machine *out_instance, hy_why *why) {
+    hyi_sqlite *self = (hyi_sqlite *)store;
+    hyi_sqlite_keyed keyed;
+    hy_err err = hyi_sqlite_relink(self, why);
+    if (err == HY_OK) err = hyi_sqlite_keyed_after(self, machine, after, arena, &keyed, why);
+    if (err == HY_OK) err = look_keyed(self, &keyed, arena, out_instance, why);
+    return hyi_sqlite_told(err, why);
+}
+
+hy_err hyi_sqlite_instance_look(hy_store *store, uint32_t machine, hy_bytes key, hy_arena *arena,
+                                hy_store_machine *out_instance, hy_why *why) {
+    hyi_sqlite *self = (hyi_sqlite *)store;
+    hyi_sqlite_keyed keyed;
+    hy_err err = hyi_sqlite_relink(self, why);
+    if (err == HY_OK) err = hyi_sqlite_keyed_at(self, machine, key, arena, &keyed, why);
+    if (err == HY_END) {
+        return hyi_why_fmt(why, HY_NOT_FOUND, self->path, "%s holds no machine of this key",
+                           self->path);
+    }
+    if (err == HY_OK) err = look_keyed(self, &keyed, arena, out_instance, why);
+    return hyi_sqlite_told(err, why);
 }
 
 // ---- rows ---------------------------------------------------------------------------------------
@@ -89,18 +148,19 @@ static void look_rows_close(hy_store_rows *base) {
     hy_mem_free(rows->store->mem, rows, sizeof *rows);
 }
 
-static hy_err look_describe(hyi_sqlite *self, uint32_t machine, hy_arena *arena,
+static hy_err look_describe(hyi_sqlite *self, uint32_t number, hy_arena *arena,
                             hyi_description *out_description, hy_why *why) {
-    hyi_sqlite_known *known = NULL;
-    size_t count = 0;
-    hy_err err = hyi_sqlite_known_all(self, arena, &known, &count, why);
-    if (err != HY_OK) return err;
-    for (size_t i = 0; i < count; i++) {
-        if (known[i].number != machine) continue;
-        return hyi_description_decode(known[i].schema, arena, out_description, why);
+    hyi_sqlite_known known = { 0 };
+    hyi_sqlite_keyed keyed = { .machine = number };
+    hy_err err = HY_OK;
+    if (number > HYI_SQLITE_MACHINES_MAX) {
+        err = hyi_sqlite_keyed_of(self, number, arena, &keyed, why);
     }
+    if (err == HY_OK) err = look_known(self, keyed.machine, arena, &known, why);
+    if (err == HY_OK) return hyi_description_decode(known.schema, arena, out_description, why);
+    if (err != HY_END) return err;
     return hyi_why_fmt(why, HY_NOT_FOUND, "hy_machine", "the store has no machine %u",
-                       (uint64_t)machine);
+                       (uint64_t)number);
 }
 
 static hy_err look_rows_begin(sqlite_rows *rows, uint32_t machine, uint32_t table, hy_why *why) {

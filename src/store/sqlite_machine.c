@@ -1,6 +1,6 @@
 // sqlite_machine.c - what the file says about its machines.
 //
-// Two rows a machine: hy_machine changes when a program attaches, hy_checkpoint with every
+// hy_machine changes when a program attaches, hy_checkpoint, one row an instance, with every
 // checkpoint. Both carry a CRC-32C over their values, so that a flipped bit in a number is not
 // believed.
 #include "store/sqlite_store.h"
@@ -142,38 +142,19 @@ hy_err hyi_sqlite_known_write(hyi_sqlite *self, const hyi_sqlite_known *known, h
 
 // ---- attached machines --------------------------------------------------------------------------
 
-// One number asked of a machine's stretch of the journal; 0 if there is none.
-static hy_err machine_ask(hyi_sqlite *self, hyi_sqlite_statement which, uint32_t number,
-                          uint64_t after_seq, uint64_t *out_value, hy_why *why) {
+hy_err hyi_sqlite_journal_ask(hyi_sqlite *self, hyi_sqlite_statement which, uint32_t number,
+                              uint64_t after_seq, uint64_t *out_value, hy_why *why) {
     sqlite3_stmt *ask;
     hy_err err = hyi_sqlite_get(self, which, &ask, why);
     if (err != HY_OK) return err;
     sqlite3_bind_int64(ask, 1, hyi_sqlite_journal_id(number, after_seq));
-    sqlite3_bind_int64(ask, 2, hyi_sqlite_journal_id(number, HYI_SQLITE_SEQ_MAX));
+    sqlite3_bind_int64(ask, 2, hyi_sqlite_journal_id(number, hyi_sqlite_seq_max(number)));
     int rc = sqlite3_step(ask);
     *out_value = rc == SQLITE_ROW ? (uint64_t)sqlite3_column_int64(ask, 0) : 0;
     if (rc != SQLITE_ROW && rc != SQLITE_DONE) {
         err = hyi_sqlite_fail(self, rc, "hy_journal", why);
     }
     sqlite3_reset(ask);
-    return err;
-}
-
-hy_err hyi_sqlite_machine_refresh(hyi_sqlite *self, hyi_sqlite_machine *machine, hy_why *why) {
-    uint32_t number = machine->number;
-    hy_err err = hyi_sqlite_checkpoint_read(self, number, &machine->checkpoint, why);
-    if (err == HY_OK) {
-        err = machine_ask(self, HYI_SQLITE_JOURNAL_LAST, number, 0, &machine->last_seq, why);
-    }
-    if (err == HY_OK) {
-        err = machine_ask(self, HYI_SQLITE_JOURNAL_BACKLOG, number, machine->checkpoint.seq,
-                          &machine->backlog_bytes, why);
-    }
-    if (err == HY_OK && machine->last_seq < machine->checkpoint.seq) {
-        err = hyi_why_fmt(why, HY_CORRUPT, "hy_journal",
-                          "the journal of machine %u ends before its checkpoint: restore a copy",
-                          (uint64_t)number);
-    }
     return err;
 }
 

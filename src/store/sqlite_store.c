@@ -61,6 +61,7 @@ static hy_err sqlite_lock(hyi_sqlite *self, hy_why *why) {
 
 // Everything but the connection goes back; works on a half-opened store.
 static void sqlite_free(hyi_sqlite *self) {
+    hyi_sqlite_instances_free(self);
     for (uint32_t i = 0; i < self->machine_count; i++) {
         hyi_sqlite_machine_free(self, self->machines[i]);
     }
@@ -97,11 +98,14 @@ static const hy_store_driver sqlite_driver = {
     .journal_close = hyi_sqlite_journal_close,
     .close = sqlite_close,
     .checkpoint_slice = hyi_sqlite_checkpoint_slice,
+    .instance = hyi_sqlite_instance_open,
 };
 
 static const hyi_store_driver sqlite_more = {
     .recovered = sqlite_recovered,
     .machines = hyi_sqlite_machines,
+    .instance_next = hyi_sqlite_instance_next,
+    .instance_look = hyi_sqlite_instance_look,
     .rows_open = hyi_sqlite_rows_open,
 };
 
@@ -129,6 +133,8 @@ hy_err hy_store_sqlite_open(hy_world *world, const char *path,
     self->mem = mem;
     hy_arena_init(&self->scratch, mem, 0);
     hy_buf_init(&self->wire, mem, 0);
+    hyi_map_init(&self->instance_numbers, mem, 0);
+    hyi_map_init(&self->instance_keys, mem, 0);
     sqlite_set_options(self, options);
     hy_err err = sqlite_open(self, path, why);
     if (err != HY_OK) {

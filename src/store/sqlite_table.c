@@ -34,7 +34,8 @@ hy_err hyi_sqlite_table_make(hy_arena *arena, const hy_table *table, hyi_sqlite_
 void hyi_sqlite_table_forget(hyi_sqlite_table *table) {
     sqlite3_finalize(table->put);
     sqlite3_finalize(table->remove);
-    table->put = table->remove = NULL;
+    sqlite3_finalize(table->walk);
+    table->put = table->remove = table->walk = NULL;
 }
 
 // ---- the layout ---------------------------------------------------------------------------------

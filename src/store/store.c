@@ -35,6 +35,28 @@ hy_err hy_store_machines(hy_store *store, hy_arena *arena, const hy_store_machin
     return store_more(store)->machines(store, arena, out_machines, out_count, why);
 }
 
+hy_err hy_store_instance_next(hy_store *store, uint32_t machine, hy_bytes after, hy_arena *arena,
+                              hy_store_machine *out_instance, hy_why *why) {
+    return store_more(store)->instance_next(store, machine, after, arena, out_instance, why);
+}
+
+hy_err hy_store_instance(hy_store *store, uint32_t machine, hy_bytes key, hy_arena *arena,
+                         hy_store_machine *out_instance, hy_why *why) {
+    return store_more(store)->instance_look(store, machine, key, arena, out_instance, why);
+}
+
+hy_err hyi_instance_key_check(hy_bytes key, hy_why *why) {
+    bool has_zero = false;
+    for (size_t i = 0; i < key.len; i++) {
+        has_zero = has_zero || key.ptr[i] == 0;
+    }
+    if (key.len > HY_INSTANCE_KEY_MAX) {
+        return hy_why_set(why, HY_TOO_LARGE, "key", "a machine's key has at most 80 bytes");
+    }
+    if (!has_zero && hy_text_is_utf8(key)) return HY_OK;
+    return hy_why_set(why, HY_MALFORMED, "key", "a machine's key is text without zero bytes");
+}
+
 hy_err hy_store_rows_open(hy_store *store, uint32_t machine, uint32_t table,
                           hy_store_rows **out_rows, hy_why *why) {
     return store_more(store)->rows_open(store, machine, table, out_rows, why);

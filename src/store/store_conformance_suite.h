@@ -34,6 +34,14 @@
     T(tables_that_change_places_are_refused)                                                       \
     T(an_older_program_is_refused)                                                                 \
     T(a_changed_record_is_refused)                                                                 \
+    T(instances_are_apart)                                                                         \
+    T(a_group_is_all_or_none)                                                                      \
+    T(an_unknown_group_is_known_after_load)                                                        \
+    T(instances_are_listed_by_key)                                                                 \
+    T(who_took_no_step_leaves_nothing)                                                             \
+    T(a_key_is_short_text)                                                                         \
+    T(instances_evolve_together)                                                                   \
+    T(a_flock_survives_whatever_comes)                                                             \
     T(a_long_run_survives_whatever_comes)
 
 #define CONFORMANCE_DECLARE(name) hy_err conform_##name(const store_maker *maker);
