@@ -44,6 +44,7 @@ static inline bool hyi_ticket_skips(hyi_ticket *ticket) {
 // Takes `message` on HY_OK. `label` (copied) goes with it: hy_message_topic. HY_NOMEM.
 HY_CHECKED hy_err hyi_freeze_as(const hy_message_kind *kind, void *message, hy_bytes label,
                                 hy_frozen **out_frozen);
+const char *hyi_message_label(const hy_actor *self, const void *body); // NULL: none; handler
 const void *hyi_frozen_body(const hy_frozen *frozen);
 // The texts and lists in `copy`, still the caller's, become its own. HY_NOMEM.
 HY_CHECKED hy_err hyi_message_deepen(const hy_message_kind *kind, void *copy);

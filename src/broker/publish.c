@@ -368,3 +368,7 @@ hy_err hy_subscription_stats_of(hy_broker *broker, uint64_t subscription,
     pthread_mutex_unlock(&broker->lock);
     return sub ? HY_OK : HY_NOT_FOUND;
 }
+
+const char *hy_message_topic(const hy_actor *self, const void *message) {
+    return hyi_message_label(self, message);
+}
