@@ -97,15 +97,16 @@ HY_ANY_THREAD void *hyi_block_alloc(size_t size, uint8_t *out_class);
 HY_ANY_THREAD void hyi_block_free(void *block, uint8_t block_class);
 // Bytes of the block, header included: at least those that were asked for. For tails (tail.h).
 HY_ANY_THREAD size_t hyi_block_size(const void *block, uint8_t block_class);
-size_t hyi_block_size(const void *block, uint8_t block_class); // at least what was asked for
 
 typedef struct hyi_more_tail {
     hy_ns deadline;
     hy_baggage *baggage; // in a block of its own; NULL: none
     void *attached;
     void (*attached_drop)(void *object);
-    void *memory; // chained blocks of hy_message_alloc
+    void *memory;      // chained blocks of hy_message_alloc
+    const char *label; // of a frozen one: its topic; in its memory
     uint32_t failures;
+    uint8_t baggage_class;
 } hyi_more_tail;
 
 // ---- actors (actor.c, slot.c, turn.c) ---------------------------------------------------------
