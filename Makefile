@@ -1,12 +1,12 @@
 # The menu. Every dish is a line or two that calls CMake or a script; read them to learn how.
 .DEFAULT_GOAL := help
-.PHONY: help run test check sim fuzz bench format clean
+.PHONY: help run test check sim fuzz bench bench-peers format clean
 
 SEED ?= $(shell od -An -N4 -tu4 /dev/urandom | tr -d ' ')
 SECONDS ?= 60
 
 help: ## shows this menu
-	@sed -n 's/^\([a-z]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "make %-8s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "make %-11s %s\n", $$1, $$2 }'
 
 run: ## installs what is missing, builds, and opens the clinic
 	@scripts/setup run && cmake --preset release >/dev/null && cmake --build --preset release --target programs
@@ -27,6 +27,9 @@ fuzz: ## fuzzes every parser; how long each: SECONDS=60
 
 bench: ## builds for speed and runs the benchmarks
 	@scripts/setup run && scripts/bench
+
+bench-peers: ## actors beside Erlang, Go, CAF and ractor: build/peers/actor.md and actor.svg
+	@scripts/bench-peers actor
 
 format: ## formats all C files
 	@find include src cmd examples bench test tools -name '*.[ch]' | xargs clang-format -i

@@ -1,9 +1,10 @@
 """table.py - the lines of ours and of peers, as one table of Markdown.
 
 Reads lines of JSON; those without a peer are ours. A line of the table is one peer in one metric:
-what we took, what it took, and how many times ours that is. Lines of several rounds become one: the
-median of their medians, the least and the most of all. Peers that could not be measured come below
-the table, with the reason.
+what we took, what it took, and how many times ours that is. With --columns it is one metric, and
+each peer has a column. Lines of several rounds become one: the median of their medians, the least
+and the most of all. A metric on another number of `workers` is another metric. Peers that could not
+be measured come below the table, with the reason.
 """
 
 import json
@@ -34,7 +35,8 @@ def read(lines):
         if "unmeasured" in row:
             unmeasured[row["peer"]] = row["unmeasured"]
         else:
-            metrics.setdefault(row["metric"], {}).setdefault(row.get("peer"), []).append(row)
+            name = row["metric"] + (f", {row['workers']} w." if "workers" in row else "")
+            metrics.setdefault(name, {}).setdefault(row.get("peer"), []).append(row)
     return metrics, unmeasured
 
 
@@ -63,9 +65,29 @@ def table(metrics):
             yield f"| {name} | {unit} | {mine} | - | - | - |"
 
 
+def columns(metrics):
+    peers = list(dict.fromkeys(peer for rows in metrics.values() for peer in rows))
+    peers.sort(key=lambda peer: peer is not None)
+    yield "| metric | unit | " + " | ".join(peer or "Hypha" for peer in peers) + " |"
+    yield "|---|---|" + "---:|" * len(peers)
+    for metric, rounds in sorted(metrics.items(), key=lambda item: item[0].split(", ")[1:]):
+        rows = {peer: merged(lines) for peer, lines in rounds.items()}
+        unit = next(iter(rows.values()))["unit"]
+        ours = rows.get(None, {"median": 0})["median"]
+        cells = [cell(rows.get(peer), ours) for peer in peers]
+        yield f"| {metric} | {unit} | " + " | ".join(cells) + " |"
+
+
+def cell(row, ours):
+    if not row:
+        return "-"
+    text = number(row["median"])
+    return f"{text} ({number(row['median'] / ours)}x)" if ours and row.get("peer") else text
+
+
 def main():
     metrics, unmeasured = read(sys.stdin)
-    print("\n".join(table(metrics)))
+    print("\n".join((columns if "--columns" in sys.argv else table)(metrics)))
     if unmeasured:
         print("\nNot measured:\n")
     for peer, why in unmeasured.items():
