@@ -14,12 +14,8 @@
 #include "actor/deep.h"
 #include "actor/tail.h"
 
-// Does what is sent from here carry something? One look where it does not.
-static inline bool hyi_carries(void) {
-    hy_scope *scope = hy_scope_current();
-    if (scope == NULL || (hyi_here && scope == hyi_here->scope)) return false;
-    return true;
-}
+// Does what is sent from here carry something?
+bool hyi_carries(void);
 
 // Does the send need hyi_message_dress? `copies`: the body is a plain copy of a struct of the
 // sender's (tell, ask, alarms), and not made, taken or shared.
@@ -36,7 +32,9 @@ HY_CHECKED hy_err hyi_message_dress(const hy_message_kind *kind, hyi_message **m
 
 // A turn, of a message with HYI_MESSAGE_MORE: its deadline has passed at the start of the batch.
 bool hyi_message_is_late(const hyi_worker *worker, hyi_message *message);
-// A turn: hyi_handle inside a scope that continues what the message carries, where it does.
+// From hyi_handle, of a message with HYI_MESSAGE_MORE, instead of the behaviour's function: that,
+// inside a scope that continues what the message carries, where it does. Without memory for the
+// scope it is not called: HY_NOMEM.
 hy_err hyi_handle_carried(hyi_worker *worker, hy_actor *actor, hyi_message *message);
 
 #endif

@@ -95,8 +95,9 @@ void hyi_letter(hy_node *node, hy_ref to, const hy_message_kind *kind, hyi_messa
                 hy_drop reason) {
     struct hyi_letters *letters = node->letters;
     if (!letters || (message->flags & HYI_MESSAGE_SYSTEM)) return;
-    // The batch's time is near enough; a thread that is no worker has none.
-    hy_ns at = hyi_here ? hyi_here->batch_began : hy_world_now(node->workers[0]->world);
+    // The batch's time is near enough; outside of turns there is none.
+    bool in_turn = hyi_here && hyi_here->running;
+    hy_ns at = in_turn ? hyi_here->batch_began : hy_world_now(node->workers[0]->world);
     hy_dead_letter letter = {
         .to = to,
         .reason = reason,

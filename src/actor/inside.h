@@ -107,6 +107,7 @@ typedef struct hyi_more_tail {
     const char *label; // of a frozen one: its topic; in its memory
     uint32_t failures;
     uint8_t baggage_class;
+    hy_ns packed_at; // hy_world_now, where the baggage has a time left
 } hyi_more_tail;
 
 // ---- actors (actor.c, slot.c, turn.c) ---------------------------------------------------------
@@ -319,6 +320,7 @@ struct hy_node {
     hyi_worker *workers[HYI_WORKERS_MAX];
     hy_ref top; // the node's own supervisor: below it are those with a parent of hy_actors_in
     _Atomic(hy_actor *) *chunks; // slot.c
+    void **chunk_blocks;         // as they were allocated
     pthread_mutex_t slots_lock;
     _Atomic uint32_t slots_used;                   // so far; never shrinks
     hy_actor *free_slots;                          // slots_lock
@@ -350,9 +352,11 @@ HY_ANY_THREAD HY_CHECKED hy_err hyi_actor_new(hy_node *node, const hy_actor_type
 HY_ANY_THREAD void hyi_actor_launch(hy_actor *actor);
 HY_ANY_THREAD void hyi_actor_discard(hy_actor *actor); // instead of a launch
 const void *hyi_actor_arg(const hy_actor *actor);
-// Owner: the end for good, after all else. Its refs are stale from now on; what is in the mailbox
-// is dropped (HY_DROP_ENDED), kin is freed (hyi_kin_free), the slot given back.
+// Owner: the end for good, after all else. Its refs are stale from now on. At the end of the turn,
+// or in one of its own, what is in the mailbox is dropped (HY_DROP_ENDED), kin is freed
+// (hyi_kin_free), and the slot given back.
 void hyi_actor_gone(hy_actor *actor);
+void hyi_kin_free(hy_actor *actor); // kin.c; what belongs to a start has been released by then
 
 // ---- queue.h/.c, send.c, turn.c ---------------------------------------------------------------
 
@@ -379,8 +383,14 @@ void hyi_message_free(hyi_message *message);
 // ended. Failing handlers end up in hyi_failed. True: the fiber was lent in between, and is the
 // dispatcher no more.
 bool hyi_turn(hyi_worker *worker, hy_actor *actor);
-// A handler of `actor` is called with all that belongs to it (running, scope, context, hoard) set.
+// Calls the behaviour, no more. The message is counted as handled, and freed, by hyi_turn
+// afterwards if it is still at hand. Who takes it away (hy_message_take, stash, drop) calls
+// hyi_handling_over, and if it does not count as handled and gone from the mailbox, with `counts`
+// false.
 hy_err hyi_handle(hyi_worker *worker, hy_actor *actor, hyi_message *message);
+hyi_message *hyi_handling(const hy_actor *actor); // the message at hand; NULL: none, or taken
+void hyi_handling_over(hy_actor *actor, bool counts);
+hyi_worker *hyi_worker_of(const hy_actor *actor); // owner: its worker
 
 // ---- spawn.c, ending.c, supervise.c -----------------------------------------------------------
 
