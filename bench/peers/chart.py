@@ -42,14 +42,15 @@ TITLES = {
     "twin_spawn": "AirsSys' own: an actor object made",
     "twin_process": "AirsSys' own: a handler called",
     "twin_roundtrip": "AirsSys' own: hub made, publish, receive",
-    "twin_throughput": "AirsSys' own: publish and receive, 100",
-    "twin_mailbox": "AirsSys' own: mailbox made, 100 put",
-    "twin_broadcast": "AirsSys' own: hub made, 10 subscribers",
+    "twin_throughput": "AirsSys' own: publish and receive",
+    "twin_mailbox": "AirsSys' own: put into a mailbox",
+    "twin_broadcast": "AirsSys' own: hub made, each of 10",
     "twin_supervised_spawn": "AirsSys' own: supervisor made, one child",
 }
 
 STYLE = """
 text { font: 11px system-ui, sans-serif; fill: #475569 }
+.mark { font-size: 9px }
 .title { font-size: 13px; font-weight: 600; fill: #0f172a }
 .head { font-size: 18px; font-weight: 600; fill: #0f172a }
 .scale { stroke: #cbd5e1; stroke-width: 1 }
@@ -121,6 +122,7 @@ def panel(metric, unit, peers, x, y):
     for mark in scale.marks():
         at = x + NAME + scale.at(mark)
         yield f'<line class="scale" x1="{at:.1f}" x2="{at:.1f}" y1="{y + 34}" y2="{bottom}"/>'
+        yield f'<text class="mark" x="{at + 2:.1f}" y="{bottom + 3}">{number(mark)}</text>'
     y += HEAD
     for peer, workers in peers.items():
         ours = peer == "Hypha"
@@ -157,8 +159,8 @@ def picture(metrics):
     yield f'<rect class="page" width="{wide}" height="{deep}"/>'
     yield f'<text class="head" x="{GAP}" y="34">Actors, side by side on one machine</text>'
     yield (
-        f'<text x="{GAP}" y="54">Shorter is better. Each has a bar on two workers and a paler one '
-        "on one worker; a panel without such a pair says what one took.</text>"
+        f'<text x="{GAP}" y="54">Shorter is better. The full bar is on two workers, the paler one on '
+        "one; a single bar is of a row that workers make no difference to.</text>"
     )
     yield from body
     yield "</svg>"
