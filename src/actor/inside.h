@@ -169,7 +169,7 @@ struct hy_actor {
     _Atomic uint32_t inbox_limit;
     _Atomic uint32_t life; // generation << 8 | hyi_order bits; the generation grows at the end
     _Atomic uint8_t owner; // worker number, or HYI_NO_OWNER
-    uint8_t pinned;        // worker number + 1; 0: any
+    uint8_t pinned;        // worker number + 1; 0: any; HYI_PINNED_WHILE_LENT: for now
     uint8_t node;          // number
     uint8_t ending;        // owner's: bits of how this start ends; ending.c
     const hy_actor_type *type;
@@ -210,13 +210,14 @@ struct hyi_kin {
     struct hyi_rearing *rearing;   // NULL: it has no children yet; rearing.h
     struct hyi_watchers *watchers; // monitors and links, both ways; monitor.c; NULL: none
     struct hyi_waiting *waiting;   // fibers that wait for its readiness or end; wait.c
-    struct hyi_limits *limits;     // of time: its start, its stop, health; limit.c; NULL: none
+    struct hyi_limits *limits;     // of time: its start, its stop, health; limits.h; NULL: none
     struct hyi_asks *asks;         // that it has out, and the one it answers; ask.c; NULL: none
     struct hyi_alarms *alarms;     // alarm.c; NULL: none
     struct hyi_hoard *hoard;       // hy_actor_mem, hy_actor_own; hoard.c; NULL: none
     struct hyi_numbers *numbers;   // for the snapshot; numbers.c; NULL: not looked at yet
     hy_task *lent;                 // the fiber whose handler waits; NULL: none
     uint32_t start; // which start this is, from 1: what belongs to an older one is dead
+    hy_err doom;    // what it is to fail with as soon as it can; ending.c
     char name[64];
 };
 // Makes it where there is none. NULL: no memory.
@@ -353,10 +354,9 @@ HY_ANY_THREAD void hyi_actor_launch(hy_actor *actor);
 HY_ANY_THREAD void hyi_actor_discard(hy_actor *actor); // instead of a launch
 const void *hyi_actor_arg(const hy_actor *actor);
 // Owner: the end for good, after all else. Its refs are stale from now on. At the end of the turn,
-// or in one of its own, what is in the mailbox is dropped (HY_DROP_ENDED), kin is freed
-// (hyi_kin_free), and the slot given back.
+// or in one of its own, what is in the mailbox is dropped (HY_DROP_ENDED), kin and birth
+// are freed, and the slot given back.
 void hyi_actor_gone(hy_actor *actor);
-void hyi_kin_free(hy_actor *actor); // kin.c; what belongs to a start has been released by then
 
 // ---- queue.h/.c, send.c, turn.c ---------------------------------------------------------------
 
