@@ -549,7 +549,7 @@ HY_API hy_scope *hyi_scope_block_join(hyi_scope_block *block); // NULL
 HY_API void hyi_scope_block_end(hyi_scope_block *block);
 
 typedef struct hyi_frame {
-    void *private_[2];
+    void *private_[4];
     bool open;
 } hyi_frame;
 static inline hyi_frame *hyi_frame_init(hyi_frame *frame) {

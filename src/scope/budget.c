@@ -124,6 +124,10 @@ hy_err hyi_budget_take_task(hy_scope *scope, bool wait) {
     return budget_take(scope, BUDGET_TASKS, wait);
 }
 
+void hyi_budget_add_task(hy_scope *scope) {
+    budget_count(scope, BUDGET_TASKS);
+}
+
 void hyi_budget_give_task(hy_scope *scope) {
     budget_give(scope, BUDGET_TASKS);
 }

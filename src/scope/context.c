@@ -148,8 +148,12 @@ static hy_err context_own_table(hy_scope *scope) {
     if (old->refs == 1) return HY_OK;
     hyi_table *table = table_copy(scope->root, old);
     if (!table) return HY_NOMEM;
-    hy_task *opener = scope->opener;
+    hy_task *opener = scope->opener, *fiber = hyi_current;
     if (opener && opener->scope == scope && opener->table == old) opener->table = table;
+    if (fiber && fiber->visited == scope && fiber->table == old) {
+        fiber->table = hyi_table_keep(table);
+        hyi_table_drop(scope->root, old);
+    }
     scope->table = table;
     hyi_table_drop(scope->root, old);
     return HY_OK;
@@ -213,7 +217,10 @@ bool hyi_frame_open(hyi_frame *frame, hy_err *out_err, const hy_key *key, const 
     table_set(table, task->scope, key, (uintptr_t)value);
     frame->private_[0] = table;
     frame->private_[1] = hyi_table_outer(task);
+    frame->private_[2] = task->frame;
+    frame->private_[3] = task->scope; // frames and blocks are closed in reverse order by exit.c
     frame->open = true;
+    task->frame = frame;
     task->table = table;
     return true;
 }
@@ -223,6 +230,8 @@ void hyi_frame_end(hyi_frame *frame) {
     hy_task *task = hyi_current;
     hyi_table *table = (hyi_table *)frame->private_[0];
     HY_ASSERT(task->table == table); // what was opened in the block has been closed
+    HY_ASSERT(task->frame == frame);
+    task->frame = (hyi_frame *)frame->private_[2];
     hyi_table_return(task, (hyi_table *)frame->private_[1]);
     hyi_table_drop(task->root, table);
     frame->open = false;

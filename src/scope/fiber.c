@@ -45,7 +45,7 @@ typedef struct fiber_slab {
     struct fiber_slab *next;
     uint8_t room[FIBER_SLAB_TASKS * sizeof(fiber_place) + FIBER_LINE_BYTES - 1];
 } fiber_slab;
-_Static_assert(offsetof(hy_task, timed) < FIBER_LINE_BYTES, "a switch touches one line of a task");
+_Static_assert(offsetof(hy_task, lends) < FIBER_LINE_BYTES, "a switch touches one line of a task");
 
 _Thread_local hy_task *hyi_current __attribute__((tls_model("initial-exec")));
 
@@ -147,7 +147,11 @@ hy_err hyi_task_new(hy_root *root, hy_fn fn, void *arg, hy_stack stack, hyi_plac
     task->wait = NULL;
     task->wake_err = task->result = task->told = HY_OK;
     task->state = 0;
-    task->kept = task->is_service = task->timed = false;
+    task->kept = task->is_service = task->timed = task->lends = false;
+    task->frame = NULL;
+    task->visited = NULL;
+    task->word = NULL;
+    task->must_return = 0;
     task->stack_class = (uint8_t)stack_class;
     task->number = (uint32_t)++root->next_number;
     hyi_list_init(&task->in_owner);
@@ -311,8 +315,8 @@ static void fiber_look_over(hy_root *root, const hy_task *task, hyi_stack *stack
     if (stack->painted && task->place) hyi_measure_end(root, task->place, stack);
 }
 
-// The end of a fiber. Gives the task that goes on here, on the same stack; or does not return.
-HYI_TSAN_UNCOUNTED static hy_task *fiber_end(hy_task *task) {
+// Tells everybody. Afterwards nobody runs, on the stack that the fiber has left.
+static inline hyi_stack *fiber_close(hy_task *task) {
     hy_root *root = task->root;
     hyi_stack *stack = task->stack;
     if (__builtin_expect(stack->look_over, 0)) fiber_look_over(root, task, stack);
@@ -322,14 +326,13 @@ HYI_TSAN_UNCOUNTED static hy_task *fiber_end(hy_task *task) {
     root->stats.ended++;
     root->stats.fibers--;
     hyi_task_ended(task);
+    return stack;
+}
 
-    hy_task *next = fiber_next(root);
-    hyi_current = next;
-    if (next && !next->stack && next->stack_class == stack->stack_class && !root->measure_stacks) {
-        hyi_stacks_unpromise(root->stacks, next->stack_class);
-        next->stack = stack;
-        return next;
-    }
+// Leaves `stack` for ever. `next` NULL: the world goes on.
+__attribute__((always_inline)) HY_NORETURN static inline void fiber_leave_for_ever(hy_root *root,
+                                                                                   hyi_stack *stack,
+                                                                                   hy_task *next) {
     // Taken before ours is given: it must not be ours.
     void *sp = next ? fiber_sp(root, next) : root->loop_sp;
     hyi_stacks_give(root->stacks, stack);
@@ -337,6 +340,32 @@ HYI_TSAN_UNCOUNTED static hy_task *fiber_end(hy_task *task) {
     // Not into a local: AddressSanitizer keeps those apart, and has taken ours back by now.
     hyi_switch(&root->never_sp, sp);
     hy_panic(__FILE__, __LINE__, "a fiber went on after its end");
+}
+
+// The end of a fiber. Gives the task that goes on here, on the same stack; or does not return.
+HYI_TSAN_UNCOUNTED static hy_task *fiber_end(hy_task *task) {
+    hy_root *root = task->root;
+    hyi_stack *stack = fiber_close(task);
+    hy_task *next = fiber_next(root);
+    hyi_current = next;
+    if (next && !next->stack && next->stack_class == stack->stack_class && !root->measure_stacks) {
+        hyi_stacks_unpromise(root->stacks, next->stack_class);
+        next->stack = stack;
+        return next;
+    }
+    fiber_leave_for_ever(root, stack, next);
+}
+
+// From any depth: the frames above are left where they are, so nobody can go on here before the
+// stack has been taken anew.
+HYI_TSAN_UNCOUNTED void hyi_fiber_quit(void) {
+    hy_task *task = hyi_current;
+    hy_root *root = task->root;
+    hyi_stack *stack = fiber_close(task);
+    stack->abandoned = true;
+    hy_task *next = fiber_next(root);
+    hyi_current = next;
+    fiber_leave_for_ever(root, stack, next);
 }
 
 // Where every stack begins.
@@ -420,6 +449,10 @@ hy_err hyi_park(hyi_wait *wait) {
         hy_err err = hy_timer_at(root->world, &task->timer, wait->deadline);
         if (err) return fiber_unhook(wait, err);
         task->timed = true;
+    }
+    if (__builtin_expect(task->lends, 0)) {
+        task->lends = false;
+        root->lent(root->lent_self, task);
     }
     task->wait = wait;
     task->state = HYI_TASK_PARKED;

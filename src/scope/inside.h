@@ -18,6 +18,7 @@
 #include <hypha/scope.h>
 
 #include "base/cleanup.h"
+#include "scope/above.h"
 #include "scope/list.h"
 #include "scope/stack.h"
 #include "scope/wait.h"
@@ -63,6 +64,7 @@ struct hy_task {
     bool kept;           // somebody holds the handle
     bool is_service;     // its end is told to its service, not to the policy
     bool timed;          // the timer of its wait may be running
+    bool lends;          // its next wait is told to root->lent
 
     hy_fn fn;
     void *arg;
@@ -74,11 +76,14 @@ struct hy_task {
     hyi_wait *wait;    // while parked
     const char *name;  // NULL: the place
     hyi_place *place;
-    hy_timer timer;   // of the wait's deadline
-    void *fake_stack; // AddressSanitizer's
+    hy_timer timer;       // of the wait's deadline
+    void *fake_stack;     // AddressSanitizer's
+    hyi_frame *frame;     // innermost open one
+    hy_scope *visited;    // above.h; NULL: it is at home
+    hyi_table *home;      // while it visits: the table it was spawned with
+    void *word;           // the room above's
+    uint32_t must_return; // calls under way that hyi_fiber_exit would leave half done
 };
-
-extern _Thread_local hy_task *hyi_current __attribute__((tls_model("initial-exec")));
 
 // ---- scopes -----------------------------------------------------------------------------------
 
@@ -202,6 +207,8 @@ struct hy_root {
     hy_scope *scope;                      // the root scope
     const hy_scope_observer *observer;
     void *observer_self;
+    void (*lent)(void *self, hy_task *task); // above.h; NULL: nobody lends
+    void *lent_self;
     bool measure_stacks;
     hy_scope_stats stats;
     void (*done)(void *self, hy_err err);
@@ -227,14 +234,13 @@ extern hy_root *hyi_roots;
 HY_CHECKED hy_err hyi_task_new(hy_root *root, hy_fn fn, void *arg, hy_stack stack, hyi_place *place,
                                hy_task **out_task);
 void hyi_task_ready(hy_task *task); // behind those that are ready
-// For one that is told something else than what it waits for: unhooks, then wakes. Nothing happens
-// unless it is parked. Whether its wait is firm or an intake is for the caller to ask.
-void hyi_interrupt(hy_task *task, hy_err err);
-void hyi_task_free(hy_task *task); // in no list; ended, or never made ready
+void hyi_task_free(hy_task *task);  // in no list; ended, or never made ready
 // Called when a fiber's function has returned; task.c. It is no fiber that calls (hyi_current is
 // NULL) but runs on the stack that the fiber has left, which goes to the pool right after: `task`
 // may be freed, fibers be woken and spawned; the scheduler not be closed.
 void hyi_task_ended(hy_task *task);
+// Ends the running fiber with task->result. It is in no block, and at home.
+HY_NORETURN void hyi_fiber_quit(void);
 
 // ---- scope.c ----------------------------------------------------------------------------------
 
@@ -246,13 +252,6 @@ static inline hy_err hyi_cancel_reason(const hy_task *task) {
     return task->scope->opener == task ? HY_OK : task->told; // a block was told by itself
 }
 
-// HY_OK, or why nothing new may begin in `scope`: its reason, or HY_CLOSED (ending, draining).
-hy_err hyi_scope_refuses(const hy_scope *scope);
-// One thing more, or less, that join and close wait for. The last one moves a stop on.
-void hyi_scope_live(hy_scope *scope);
-void hyi_scope_unlive(hy_scope *scope);
-// Does the fiber run in `scope`, or below it, or in the clean-up of something it closes from there?
-bool hyi_task_is_in(const hy_task *fiber, const hy_scope *scope);
 hy_err hyi_scope_error(const hy_scope *scope); // of what is held against it, or why it is cancelled
 
 // Makes `scope` (its storage is the caller's) a child of `parent`. HY_NOMEM. With HYI_SCOPE_BLOCK
@@ -300,6 +299,7 @@ void hyi_disown(hy_scope *scope, hyi_owned *owned); // at once, wherever it stan
 // Budgets count here and in every scope above. HY_LIMIT: over, nothing counted.
 HY_CHECKED hy_err hyi_budget_take_task(hy_scope *scope, bool wait); // wait: fiber
 void hyi_budget_give_task(hy_scope *scope);
+void hyi_budget_add_task(hy_scope *scope);           // whether there is room or not
 void hyi_budget_refuse(hy_scope *scope, hy_err why); // to those who wait to take something here
 HY_CHECKED hy_err hyi_budget_take_descriptor(hy_scope *scope, bool wait); // wait: fiber
 void hyi_budget_give_descriptor(hy_scope *scope);

@@ -55,7 +55,9 @@ static hy_err provide_call_there(hyi_provided *it, hy_task *task, void **out_val
     hy_err told = task->told;
     task->scope = it->scope;
     task->table = borrowed;
+    task->must_return++;
     hy_err err = it->provider.build(it->provider.self, it->scope, out_value);
+    task->must_return--;
     HY_ASSERT(task->scope == it->scope); // the build has closed its blocks
     task->scope = scope;
     hyi_table_return(task, outer);

@@ -277,6 +277,7 @@ void hyi_service_task_ended(hy_task *task) {
     hyi_table_drop(task->root, task->table);
     hyi_task_free(task);
     service->task = NULL;
+    service->own = NULL; // also where hyi_fiber_exit closed it
     hy_timer_stop(scope->root->world, &service->timer);
     service->last_err = err;
     if (service->phase != HYI_SERVICE_STOPPING) {

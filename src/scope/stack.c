@@ -247,6 +247,13 @@ static void stack_first_use(hyi_stacks *stacks, hyi_stack *stack) {
     if (hyi_valgrind_runs()) stack->valgrind_id = hyi_valgrind_add(stack->low, stack->top) + 1;
 }
 
+// ThreadSanitizer counts the calls of each of its fibers; these never returned.
+static void stack_forget_calls(hyi_stack *stack) {
+    stack->abandoned = false;
+    if (stack->tsan_fiber) hyi_tsan_drop(stack->tsan_fiber);
+    stack->tsan_fiber = hyi_tsan_make();
+}
+
 hyi_stack *hyi_stacks_take(hyi_stacks *stacks, uint32_t stack_class) {
     stack_pool *pool = stack_pool_of(stacks, stack_class);
     HY_ASSERT(pool->promised > 0);
@@ -263,6 +270,7 @@ hyi_stack *hyi_stacks_take(hyi_stacks *stacks, uint32_t stack_class) {
         if (stack->guard == HYI_GUARD_NOT_YET) stack_first_use(stacks, stack);
     }
     hyi_asan_allow(stack->low, pool->size); // of frames that were never left
+    if (__builtin_expect(stack->abandoned, 0)) stack_forget_calls(stack);
     return stack;
 }
 

@@ -29,6 +29,7 @@ typedef struct hyi_stack {
     uint8_t guard;          // hyi_guard_kind
     bool painted;           // for hyi_stack_use
     bool look_over;         // when a fiber ends on it: painted, or not really guarded
+    bool abandoned;         // the latest fiber ended with calls open (hyi_fiber_quit)
     uint32_t valgrind_id;
     void *tsan_fiber; // ThreadSanitizer's
 } hyi_stack;
