@@ -13,7 +13,8 @@
 #include "flow/flight.h"
 
 #include "flow/keyed.h"
-#include "scope/inside.h"
+#include "scope/above.h"
+#include "scope/list.h"
 
 #include <string.h>
 
@@ -155,23 +156,15 @@ static hy_err flight_work_here(flight_run *run, hy_shared **out_shared) {
     return err;
 }
 
-static bool flight_scope_lives(const hy_scope *scope) {
-    return (scope->flags & (HYI_SCOPE_CANCELLED | HYI_SCOPE_ENDING)) == 0;
-}
-
 hy_err hyi_flight_spawn(hy_scope *scope, hy_fn fn, void *arg, const char *name) {
-    hy_err err = hyi_scope_refuses(scope);
-    if (err == HY_OK && (scope->flags & HYI_SCOPE_COUNTS_TASKS)) {
-        err = hyi_budget_take_task(scope, false);
-        if (err == HY_OK) hyi_budget_give_task(scope); // there is room, and the spawn takes it
-    }
+    hy_err err = hyi_spawn_refuses(scope);
     return err != HY_OK ? err : hy_spawn(scope, fn, arg, HY_OPTIONS(hy_spawn, .name = name), NULL);
 }
 
 static hy_err flight_begin(flight_run *run, hy_shared **out_shared) {
     hy_scope *scope = run->flight->scope;
     hy_err err = hyi_flight_spawn(scope, flight_task, run, "flight");
-    run->led = (err == HY_CLOSED || err == HY_LIMIT) && flight_scope_lives(scope);
+    run->led = (err == HY_CLOSED || err == HY_LIMIT) && hyi_scope_lives(scope);
     if (run->led) return flight_work_here(run, out_shared);
     if (err == HY_OK) return flight_join(run, out_shared);
     flight_land(run, err, NULL);

@@ -5,7 +5,7 @@
 // comparison.
 #include "observe/watch.h"
 
-#include "scope/inside.h"
+#include "scope/above.h"
 
 static void log_keep(hy_observe *observe, const hy_log_record *record) {
     hyi_kept_log *kept = &observe->logs[record->number % observe->options.logs_kept];

@@ -5,7 +5,7 @@
 #include "observe/watch.h"
 #include "base/options.h"
 
-#include "scope/inside.h"
+#include "scope/above.h"
 
 static const hy_scope_observer observe_scopes = { .opened = hyi_span_opened,
                                                   .closed = hyi_span_closed,
@@ -17,8 +17,7 @@ const hy_scope_observer *hy_observe_scopes(void) {
 
 // The watcher of a scope's root. Another observer than ours may be there.
 hy_observe *hyi_observe_of(const hy_scope *scope) {
-    const hy_root *root = scope->root;
-    return root->observer == &observe_scopes ? (hy_observe *)root->observer_self : NULL;
+    return (hy_observe *)hyi_scope_observed_by(scope, &observe_scopes);
 }
 
 hy_observe *hy_observe_here(void) {
