@@ -455,6 +455,10 @@ typedef struct hy_store_driver {
     // leaves nothing behind before. HY_TOO_LARGE, HY_MALFORMED, HY_LIMIT, HY_NOT_FOUND (read only).
     hy_err (*instance)(hy_store *store, uint32_t machine, hy_bytes key, uint32_t *out_number,
                        hy_why *why);
+    // With it: appends to `out_key` the first key after `after` of an instance that may owe
+    // something (rows in its ledger, or steps that only the journal knows). HY_END.
+    hy_err (*owing)(hy_store *store, uint32_t machine, hy_bytes after, hy_buf *out_key,
+                    hy_why *why);
 } hy_store_driver;
 
 struct hy_store {

@@ -485,6 +485,33 @@ static hy_err memory_instance(hy_store *store, uint32_t machine, hy_bytes key, u
     return HY_OK;
 }
 
+// Whether a machine's rows hold one of the ledger, or its journal what no row shows yet.
+static bool memory_owes(const hyi_memory_machine *machine) {
+    hy_bytes rest = hy_buf_bytes(&machine->rows), wire;
+    uint32_t table;
+    if (machine->entries_since_base > 0) return true;
+    while (hyi_memory_row_next(&rest, &table, &wire)) {
+        if (table == HY_LEDGER) return true;
+    }
+    return false;
+}
+
+static hy_err memory_owing(hy_store *store, uint32_t machine, hy_bytes after, hy_buf *out_key,
+                           hy_why *why) {
+    (void)why;
+    const hy_store_disk *disk = ((memory_store *)store)->disk;
+    const hyi_memory_machine *of = memory_at(store, machine), *first = NULL;
+    for (uint32_t i = 0; i < disk->machine_count; i++) {
+        const hyi_memory_machine *one = disk->machines[i];
+        hy_bytes key = hy_buf_bytes(&one->key);
+        if (one->of != of || hy_bytes_compare(key, after) <= 0 || !memory_owes(one)) continue;
+        if (first == NULL || hy_bytes_compare(key, hy_buf_bytes(&first->key)) < 0) first = one;
+    }
+    if (first == NULL) return HY_END;
+    hy_buf_add(out_key, first->key.ptr, first->key.len);
+    return out_key->failed;
+}
+
 // ---- the journal --------------------------------------------------------------------------------
 
 typedef struct memory_cursor {
@@ -705,6 +732,7 @@ static const hy_store_driver memory_driver = {
     .journal_close = memory_journal_close,
     .close = memory_close,
     .instance = memory_instance,
+    .owing = memory_owing,
 };
 
 static const hyi_store_driver memory_more = {

@@ -73,15 +73,17 @@ static hy_err append_insert(hyi_sqlite *self, const hy_batch *batch, hy_why *why
     return err;
 }
 
-// All instances: what one commit left open may have been the other's pages too.
-static void append_doubt_all(hyi_sqlite *self) {
+// Those who took part must load. What others had confirmed is as durable as it was; the new
+// connection compares (hyi_sqlite_instances_refresh).
+static void append_doubt(hyi_sqlite *self, const hy_batch *batches, size_t count) {
     self->broken = true;
-    for (uint32_t i = 0; i < self->instance_count; i++) {
-        self->instances[i]->doubt = true;
+    for (size_t i = 0; i < count; i++) {
+        hyi_sqlite_instance_find(self, batches[i].machine)->doubt = true;
     }
 }
 
-static hy_commit append_commit(hyi_sqlite *self, hy_why *why) {
+static hy_commit append_commit(hyi_sqlite *self, const hy_batch *batches, size_t count,
+                               hy_why *why) {
     sqlite3_stmt *commit;
     hy_err err = hyi_sqlite_get(self, HYI_SQLITE_COMMIT, &commit, why);
     if (err != HY_OK) {
@@ -97,7 +99,7 @@ static hy_commit append_commit(hyi_sqlite *self, hy_why *why) {
     sqlite3_reset(commit);
     hyi_sqlite_rollback(self);
     if (err == HY_DISK_FULL || err == HY_BUSY) return HY_COMMIT_REFUSED;
-    append_doubt_all(self);
+    append_doubt(self, batches, count);
     return HY_COMMIT_UNKNOWN;
 }
 
@@ -116,7 +118,11 @@ hy_commit hyi_sqlite_append(hy_store *store, const hy_batch *batches, size_t cou
     hyi_sqlite *self = (hyi_sqlite *)store;
     if (count == 0) return HY_COMMITTED;
     if (!append_allowed(self, batches, count, why)) return HY_COMMIT_REFUSED;
+    const bool is_new = self->broken;
     hy_err err = hyi_sqlite_relink(self, why);
+    if (err == HY_OK && is_new && !append_allowed(self, batches, count, why)) {
+        return HY_COMMIT_REFUSED; // the new connection found less than was confirmed
+    }
     if (err == HY_OK) err = append_find_file(self, why);
     if (err != HY_OK) {
         (void)hyi_sqlite_told(err, why);
@@ -130,7 +136,7 @@ hy_commit hyi_sqlite_append(hy_store *store, const hy_batch *batches, size_t cou
         hyi_sqlite_rollback(self);
         return HY_COMMIT_REFUSED;
     }
-    hy_commit outcome = append_commit(self, why);
+    hy_commit outcome = append_commit(self, batches, count, why);
     if (outcome != HY_COMMITTED) return outcome;
     uint64_t bytes = 0;
     for (size_t i = 0; i < count; i++) {

@@ -172,7 +172,10 @@ hy_err hyi_sqlite_instances_refresh(hyi_sqlite *self, hy_why *why) {
         hyi_sqlite_instance *instance = self->instances[i];
         instance->dirty = false;
         instance->next_dirty = NULL;
+        const uint64_t was = instance->last_seq;
         if (err == HY_OK) err = hyi_sqlite_instance_refresh(self, instance, why);
+        // A lazy store may have lost what it had confirmed: who goes on must look first.
+        if (instance->last_seq != was) instance->doubt = true;
         instance_link_dirty(self, instance);
         self->backlog_bytes += instance->backlog_bytes;
     }
@@ -226,6 +229,9 @@ static hy_err instance_ask(hyi_sqlite *self, hyi_sqlite_statement which, uint32_
         const char *text = key.len > 0 ? (const char *)key.ptr : "";
         sqlite3_bind_text(ask, 2, text, (int)key.len, SQLITE_STATIC);
     }
+    if (which == HYI_SQLITE_INSTANCE_OWING) {
+        sqlite3_bind_int64(ask, 3, hyi_sqlite_journal_id(HYI_SQLITE_KEYED_FIRST, 0));
+    }
     err = instance_read(self, ask, arena, out_keyed, why);
     sqlite3_reset(ask);
     sqlite3_clear_bindings(ask); // the key is the caller's
@@ -246,6 +252,21 @@ hy_err hyi_sqlite_keyed_of(hyi_sqlite *self, uint32_t number, hy_arena *arena,
                            hyi_sqlite_keyed *out_keyed, hy_why *why) {
     hy_bytes none = { 0 };
     return instance_ask(self, HYI_SQLITE_INSTANCE_OF, number, none, arena, out_keyed, why);
+}
+
+hy_err hyi_sqlite_owing(hy_store *store, uint32_t machine, hy_bytes after, hy_buf *out_key,
+                        hy_why *why) {
+    hyi_sqlite *self = (hyi_sqlite *)store;
+    hyi_sqlite_keyed keyed;
+    hy_err err = hyi_sqlite_relink(self, why);
+    hy_arena_reset(&self->scratch);
+    if (err == HY_OK) {
+        err = instance_ask(self, HYI_SQLITE_INSTANCE_OWING, machine, after, &self->scratch, &keyed,
+                           why);
+    }
+    if (err != HY_OK) return hyi_sqlite_told(err, why);
+    hy_buf_add(out_key, keyed.key.ptr, keyed.key.len);
+    return hyi_sqlite_told(out_key->failed, why);
 }
 
 // One number; 0 for none.

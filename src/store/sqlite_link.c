@@ -106,6 +106,15 @@ static const char *const link_texts[HYI_SQLITE_STATEMENT_COUNT] = {
                                   "WHERE machine = ?1 AND key > ?2 ORDER BY key LIMIT 1",
     [HYI_SQLITE_INSTANCE_OF] = "SELECT number, machine, key, crc FROM hy_instance "
                                "WHERE number = ?1",
+    // ?3: where the journal of the instance numbered 32768 begins; then 2^40 for each.
+    [HYI_SQLITE_INSTANCE_OWING] =
+        "SELECT number, machine, key, crc FROM hy_instance AS i "
+        "WHERE machine = ?1 AND key > ?2 AND ("
+        "EXISTS(SELECT 1 FROM hy_ledger AS l WHERE l.machine = i.number) OR "
+        "(SELECT last_seq FROM hy_journal AS j WHERE j.id >= ?3 + ((i.number - 32768) << 40)"
+        " AND j.id <= ?3 + ((i.number - 32768) << 40) + 1099511627775 ORDER BY j.id DESC LIMIT 1)"
+        " > (SELECT seq FROM hy_checkpoint AS c WHERE c.machine = i.number)) "
+        "ORDER BY key LIMIT 1",
     [HYI_SQLITE_INSTANCE_COUNT] = "SELECT count(*) FROM hy_instance WHERE machine = ?1",
     [HYI_SQLITE_INSTANCE_LAST] = "SELECT max(number) FROM hy_instance",
     [HYI_SQLITE_INSTANCE_PUT] =

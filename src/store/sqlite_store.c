@@ -99,6 +99,7 @@ static const hy_store_driver sqlite_driver = {
     .close = sqlite_close,
     .checkpoint_slice = hyi_sqlite_checkpoint_slice,
     .instance = hyi_sqlite_instance_open,
+    .owing = hyi_sqlite_owing,
 };
 
 static const hyi_store_driver sqlite_more = {

@@ -68,6 +68,7 @@ typedef enum hyi_sqlite_statement {
     HYI_SQLITE_INSTANCE_AT,
     HYI_SQLITE_INSTANCE_AFTER,
     HYI_SQLITE_INSTANCE_OF,
+    HYI_SQLITE_INSTANCE_OWING,
     HYI_SQLITE_INSTANCE_COUNT,
     HYI_SQLITE_INSTANCE_LAST,
     HYI_SQLITE_INSTANCE_PUT,
@@ -286,6 +287,8 @@ hy_err hyi_sqlite_attach(hy_store *store, const hy_machine *machine, uint32_t *o
                          hy_why *why);
 hy_err hyi_sqlite_instance_open(hy_store *store, uint32_t machine, hy_bytes key,
                                 uint32_t *out_number, hy_why *why);
+hy_err hyi_sqlite_owing(hy_store *store, uint32_t machine, hy_bytes after, hy_buf *out_key,
+                        hy_why *why);
 // Digest and chain of a state of the machine with no rows.
 HY_CHECKED hy_err hyi_sqlite_empty(hyi_sqlite *self, hyi_sqlite_machine *machine, hy_why *why);
 hy_err hyi_sqlite_load(hy_store *store, uint32_t machine, hy_state *state, hy_why *why);

@@ -39,6 +39,7 @@
     T(an_unknown_group_is_known_after_load)                                                        \
     T(instances_are_listed_by_key)                                                                 \
     T(who_took_no_step_leaves_nothing)                                                             \
+    T(debtors_are_found)                                                                           \
     T(a_key_is_short_text)                                                                         \
     T(instances_evolve_together)                                                                   \
     T(a_flock_survives_whatever_comes)                                                             \

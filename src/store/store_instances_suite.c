@@ -4,6 +4,8 @@
 // marks that the machine gave in memory, and never anything that a store said.
 #include "store/store_conformance_suite.h"
 
+#include <string.h>
+
 #include "base/cleanup.h"
 #include "kit/kit.h"
 #include "store/flock_suite.h"
@@ -165,6 +167,38 @@ hy_err conform_who_took_no_step_leaves_nothing(const store_maker *maker) {
             hy_store_instance_next(f.store, f.machine_number, (hy_bytes){ 0 }, &arena, &at, NULL),
             HY_END);
         flock_close(&f);
+    }
+    return HY_OK;
+}
+
+// Nobody who has a row in the ledger is left out; who has none may be named while the tables are
+// behind.
+hy_err conform_debtors_are_found(const store_maker *maker) {
+    FLOCK(f, &vault_machine, 8);
+    MUST(flock_open(&f, why));
+    MUST(flock_run(&f, 1, 1));
+    for (uint32_t i = 0; i < f.count; i += 3) {
+        MUST(flock_step(&f, i, 25));
+    }
+    OUTCOME(flock_commit(&f, NULL), HY_COMMITTED);
+    HY_CLEANUP(hy_buf_deinit) hy_buf key = { 0 };
+    hy_buf_init(&key, maker->mem, 0);
+    for (int settled = 0; settled <= 1; settled++) {
+        const hy_store_driver *driver = f.store->driver;
+        if (settled) MUST(driver->checkpoint(f.store, why));
+        uint32_t debtors = 0;
+        char last[8] = "";
+        for (uint32_t i = 1; i < f.count; i++) {
+            bool owes = hy_row_count(hy_state_view(f.tellers[i].state), HY_LEDGER) > 0;
+            debtors += owes;
+            if (!owes && settled) continue;
+            hy_buf_clear(&key);
+            MUST(driver->owing(f.store, f.machine_number, hy_bytes_of(last), &key, why));
+            if (!owes && !hy_bytes_equal(hy_buf_bytes(&key), hy_bytes_of(f.keys[i]))) continue;
+            CHECK_BYTES(hy_buf_bytes(&key), hy_bytes_of(f.keys[i]));
+            memcpy(last, f.keys[i], sizeof last);
+        }
+        CHECK(debtors > 0);
     }
     return HY_OK;
 }
