@@ -122,11 +122,6 @@ bool hyi_ask_take_over(hyi_message *message, hyi_asked_tail *out_tail) {
     return true;
 }
 
-hyi_message **hyi_at_hand(void) {
-    hyi_dispatcher *at = hyi_current ? (hyi_dispatcher *)hyi_task_word(hyi_current) : NULL;
-    return at && at->actor ? &at->handling : &hyi_here->handling;
-}
-
 static struct hyi_asks *answer_asks(const hy_actor *actor) {
     return actor->kin ? actor->kin->asks : NULL;
 }
@@ -142,10 +137,10 @@ static bool answer_taken(const hy_actor *self, hyi_asked_tail *out_tail) {
 
 hy_err hyi_answer_now(hy_actor *self, hyi_message *message, hy_err err, const void *reply,
                       size_t reply_size) {
-    hyi_message **at_hand = hyi_at_hand();
     hyi_asked_tail tail;
     (void)reply_size;
-    bool mine = *at_hand == message ? hyi_ask_take_over(message, &tail) : answer_taken(self, &tail);
+    bool at_hand = hyi_handling(self) == message;
+    bool mine = at_hand ? hyi_ask_take_over(message, &tail) : answer_taken(self, &tail);
     if (!mine) return err; // told, promised for later, or stashed
     answer given = { .asker = tail.asker, .kind = tail.kind, .err = err, .is_answer = true };
     answer_send(&given, reply);
@@ -207,7 +202,7 @@ static void answer_paid(hy_actor *self, hy_asker asker) {
 }
 
 hy_asker hy_answer_later(hy_actor *self) {
-    hyi_message *message = *hyi_at_hand();
+    hyi_message *message = hyi_handling(self);
     hyi_asked_tail tail = { .kind = NULL };
     bool mine = message ? hyi_ask_take_over(message, &tail) : answer_taken(self, &tail);
     if (!mine) return (hy_asker){ { 0 } }; // told, or promised already
@@ -271,8 +266,13 @@ void hyi_asks_end(hy_actor *actor) {
 }
 
 void hyi_asks_free(hyi_kin *kin) {
-    if (!kin->asks) return;
-    hyi_asks_end(kin->actor);
-    hyi_block_free(kin->asks, kin->asks->block_class);
+    struct hyi_asks *asks = kin->asks;
+    if (!asks) return;
+    while (asks->owed) {
+        hyi_owed *owed = asks->owed;
+        asks->owed = owed->next;
+        hyi_block_free(owed, owed->block_class);
+    }
+    hyi_block_free(asks, asks->block_class);
     kin->asks = NULL;
 }

@@ -205,7 +205,12 @@ static void ask_end_then(hy_ref from, hyi_then *then, hy_err err) {
         then->ended = true;
         return;
     }
-    (void)hyi_send(from, NULL, &then->head, NULL); // whoever has gone wants no answer
+    hy_actor *actor = hyi_find(from);
+    if (actor) {
+        hyi_send_system(actor, &then->head);
+    } else {
+        hyi_then_free(&then->head);
+    }
 }
 
 bool hyi_ask_end(hyi_worker *worker, hy_asker asker, const hy_message_kind *kind, hy_err err,
@@ -255,8 +260,8 @@ hy_actor *hyi_actor_here(void) {
 }
 
 // Marks the request, and fills in all that travels with it. HY_NOMEM, HY_TOO_LARGE, HY_TOO_DEEP.
-static hy_err ask_dress(hyi_message **message, const hy_message_kind *kind,
-                        const hyi_question *ask) {
+static hy_err ask_dress(hyi_message **message, const hy_message_kind *kind, const hyi_question *ask,
+                        hy_ns timeout) {
     size_t used = sizeof(hyi_message) + kind->size;
     if (!hyi_tail_room(message, used, HYI_MESSAGE_ASKED)) return HY_NOMEM;
     hyi_asked_tail *tail = (hyi_asked_tail *)hyi_tail_at(*message, HYI_MESSAGE_ASKED);
@@ -265,7 +270,13 @@ static hy_err ask_dress(hyi_message **message, const hy_message_kind *kind,
     tail->from.id = atomic_load_explicit(&ask->from, memory_order_relaxed);
     (*message)->flags |= HYI_MESSAGE_ASKED;
     if (!hyi_needs_dress(kind, NULL, true)) return HY_OK;
-    return hyi_message_dress(kind, message, NULL, true);
+    hy_err err = hyi_message_dress(kind, message, NULL, true);
+    hyi_more_tail *more = err == HY_OK ? hyi_more_of(*message) : NULL;
+    if (!more || !more->baggage || more->baggage->time_left <= timeout) return err;
+    // Nobody will want the answer when the asker's time is over.
+    more->baggage->time_left = timeout > 0 ? timeout : 1;
+    more->packed_at = hy_world_now(ask->asked->worker->world);
+    return HY_OK;
 }
 
 // Takes `message`. Refused, the ask has ended.
@@ -273,7 +284,7 @@ static hy_err ask_send(hyi_question *ask, hy_ref to, const hy_message_kind *kind
                        hyi_message *message, hy_ns timeout) {
     hyi_worker *worker = ask->asked->worker;
     hy_asker token = ask_token(ask);
-    hy_err err = ask_dress(&message, kind, ask);
+    hy_err err = ask_dress(&message, kind, ask, timeout);
     if (err == HY_OK) err = hyi_wheel_arm(worker->wheel, &ask->due, timeout);
     if (err) {
         hyi_asked_tail tail;
@@ -375,7 +386,7 @@ hy_err hyi_ask_then(hy_actor *self, hy_ref to, const hy_message_kind *kind, void
         hyi_then_free(&it->head);
         return err;
     }
-    if (it->ended) (void)hyi_send(hyi_ref_of(self), NULL, &it->head, NULL);
+    if (it->ended) hyi_send_system(self, &it->head);
     return HY_OK;
 }
 

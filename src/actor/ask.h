@@ -113,8 +113,6 @@ static inline void hyi_reply_free(hyi_message *block) {
     if (block) hyi_block_free(block, block->block_class);
 }
 struct hyi_asks *hyi_asks_of(hy_actor *actor); // made on first use; NULL: no memory
-// The message that the running handler handles: where it is noted. NULL in it: none, or taken.
-hyi_message **hyi_at_hand(void);
 
 // ---- what the others call ---------------------------------------------------------------------
 
@@ -128,7 +126,7 @@ hy_err hyi_then_call(hy_actor *self, hyi_message *message);
 void hyi_then_free(hyi_message *message); // instead of hyi_message_free
 // The end of a start: nobody answers what it promised, and it wants no answer any more. Owner.
 void hyi_asks_end(hy_actor *actor);
-void hyi_asks_free(hyi_kin *kin); // with kin
+void hyi_asks_free(hyi_kin *kin); // memory only, running nothing
 
 // The actor whose handler, start, stop or then runs here, also after it has waited; or NULL.
 hy_actor *hyi_actor_here(void);
