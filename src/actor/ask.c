@@ -353,10 +353,10 @@ hy_err hyi_ask(hy_ref to, const hy_message_kind *kind, void *copy, hy_ns timeout
 
 // ---- asking without waiting -------------------------------------------------------------------
 
-static hyi_then *then_new(hy_actor *self, hy_then then) {
+hyi_then *hyi_then_new(hy_actor *self, hy_then then, size_t size) {
     struct hyi_asks *asks = hyi_asks_of(self);
     uint8_t block_class = 0;
-    hyi_then *it = asks ? (hyi_then *)hyi_block_alloc(sizeof *it, &block_class) : NULL;
+    hyi_then *it = asks ? (hyi_then *)hyi_block_alloc(size, &block_class) : NULL;
     if (!it) return NULL;
     *it = (hyi_then){ .head = { .tag = HYI_SYSTEM_ANSWER,
                                 .flags = HYI_MESSAGE_SYSTEM,
@@ -371,7 +371,7 @@ hy_err hyi_ask_then(hy_actor *self, hy_ref to, const hy_message_kind *kind, void
                     hy_ns timeout, hy_then then) {
     if (!copy) return HY_NOMEM;
     hyi_message *message = (hyi_message *)copy - 1;
-    hyi_then *it = then_new(self, then);
+    hyi_then *it = hyi_then_new(self, then, sizeof *it);
     hyi_question *ask = NULL;
     hy_err err = it ? ask_take(hyi_here->asks, hyi_ref_of(self), to, &ask) : HY_NOMEM;
     if (err) {

@@ -121,6 +121,10 @@ struct hyi_asks *hyi_asks_of(hy_actor *actor); // made on first use; NULL: no me
 HY_ANY_THREAD void hyi_ask_dropped(hyi_message *message, hy_drop reason);
 // hy_message_take: the message becomes the handler's, but it is still to answer. HY_NOMEM.
 HY_CHECKED hy_err hyi_ask_taken(hy_actor *self, hyi_message *message);
+// One that was not asked for, but is answered by whoever made it: it is set `sending` (clear that),
+// lies at the beginning of `size` bytes, and goes by hyi_send to the actor. NULL: no memory.
+// Handler.
+hyi_then *hyi_then_new(hy_actor *self, hy_then then, size_t size);
 // A turn, HYI_SYSTEM_ANSWER, instead of the behaviour; then hyi_then_free. Handler.
 hy_err hyi_then_call(hy_actor *self, hyi_message *message);
 void hyi_then_free(hyi_message *message); // instead of hyi_message_free

@@ -113,11 +113,13 @@ hy_err hyi_handle_carried(hyi_worker *worker, hy_actor *actor, hyi_message *mess
     if (!more || !more->baggage) return actor->behaviour->handle(actor, actor->state, message);
     hy_baggage baggage = *more->baggage;
     baggage.time_left = carried_time_left(more, worker->batch_began);
-    hy_err err = HY_OK;
-    HY_SCOPE(scope, &err, .name = "message", .baggage = &baggage) {
+    hy_err err = HY_NOMEM, scope_err = HY_OK;
+    HY_SCOPE(scope, &scope_err, .name = "message", .baggage = &baggage) {
         err = actor->behaviour->handle(actor, actor->state, message);
     }
-    return err;
+    // That the sender's time ran out is no failure of a handler that is content.
+    bool cut = scope_err == HY_TIMEOUT || scope_err == HY_CANCELLED;
+    return err == HY_OK && !cut ? scope_err : err;
 }
 
 const hy_baggage *hy_message_baggage(const hy_actor *self) {

@@ -17,6 +17,8 @@
 
 #include "actor/inside.h"
 
+#define HYI_MAILBOX_CAPACITY 1024u // where options say nothing
+
 // Any thread.
 static inline bool hyi_mailbox_is_full(hy_actor *actor) {
     // Relaxed: the limit is exact for its owner, and old by a moment for others.
@@ -34,46 +36,75 @@ static inline void hyi_mailbox_count(hy_actor *actor, int32_t count) {
 
 // What a sender does whose message finds no room.
 typedef enum hyi_full_verdict {
-    HYI_FULL_PUSH = 1, // goes on as if there was room
-    HYI_FULL_PROMISED, // goes on; its place is in inbox_sent already (see hyi_promise_used)
-    HYI_FULL_REFUSED,  // HY_LIMIT, or what *out_err says: counted, a dead letter; not freed
-    HYI_FULL_DROPPED,  // HY_OK: counted, a dead letter; not freed
-    HYI_FULL_ELSEWHERE // goes to *out_to, whose full mailbox refuses: once
+    HYI_FULL_PUSH = 1,  // goes on as if there was room
+    HYI_FULL_PROMISED,  // goes on; its place is in inbox_sent already
+    HYI_FULL_DROP,      // drops it for `reason`, and returns `err`; HY_OK: frees a moved one, too
+    HYI_FULL_ELSEWHERE, // sends it to `elsewhere`; full as well, it is HY_LIMIT, HY_DROP_FULL
 } hyi_full_verdict;
+typedef struct hyi_full_answer {
+    hyi_full_verdict verdict;
+    hy_drop reason;
+    hy_err err;
+    hy_ref elsewhere;
+} hyi_full_answer;
 
-// Any thread: `actor` was found by `to`, and full. May wait, when a fiber calls; so afterwards the
-// actor is to be looked up again, and the worker of the thread is the same.
-hyi_full_verdict hyi_mailbox_full(hy_ref to, hy_actor *actor, const hy_message_kind *kind,
-                                  hyi_message *message, const hy_send_options *options,
-                                  hy_ref *out_to, hy_err *out_err);
-// The sender has a promise. The owner pushed to local: the place was counted twice. Others: they
-// did not count it again, and need nothing of this.
-static inline void hyi_promise_used_by_owner(hy_actor *actor) {
-    hyi_mailbox_count(actor, -1);
-}
-// Any thread: it will not be used: the actor had gone, or the sender was cancelled.
+// Any thread: `actor` was found by `to`, and full (hyi_mailbox_is_full). May wait, when a fiber
+// calls: afterwards the actor is to be looked up again. `room_wait`: of the options, or 0.
+hyi_full_answer hyi_mailbox_full(hy_ref to, hy_actor *actor, hy_ns room_wait);
+// A promised place is used by a push that counts it again, after one has been taken off inbox_sent;
+// or, any thread, given back: the sender does not send after all.
 void hyi_promise_return(hy_ref to);
 
-// The owner, in a turn. HYI_ORDER_ROOM was seen, in whatever phase: those who wait for an actor
-// that has gone are told so.
+// The owner, in a turn: HYI_ORDER_ROOM was seen.
 void hyi_room_awaited(hy_actor *actor);
-// At the end of a turn, where actor->awaited: `freed` places are about to be given back to
-// inbox_limit; as many waiters get one of them. What the limit then grows by is still `freed`.
+// The owner, where actor->awaited, at the end of a turn: `freed` places are about to be given back
+// to inbox_limit; as many waiters get one each. What the limit then grows by is still `freed`.
 void hyi_room_give(hy_actor *actor, uint32_t freed);
-// HY_FULL_DROP_OLD, when a turn begins: others may have passed the limit; gives up the oldest.
+// HY_FULL_DROP_OLD, at the begin of a turn, when the inbox has been drained: others may have passed
+// the limit; gives up the oldest. Nothing happens to other mailboxes.
 void hyi_mailbox_trim(hy_actor *actor);
 
-// At the spawn, before the ref is known to anybody; `options` are the actor's. Sets inbox_limit.
-// HY_NOMEM, HY_RANGE (capacity past 2^24, no such policy, a redirect to nobody).
+// Before the launch. Sets inbox_limit. `options` are the actor's; NULL: the default. HY_NOMEM,
+// HY_RANGE (capacity past 2^24, no such policy, a redirect to nobody).
 HY_CHECKED hy_err hyi_mailbox_begin(hy_node *node, hy_actor *actor,
                                     const hy_mailbox_options *options);
-// The actor has ended for good, its generation has grown, and its queue is empty.
-void hyi_mailbox_end(hy_actor *actor);
+// The actor has ended for good: its generation has grown; `orders` are those it had until then.
+// Whoever waits for room is told that there is nobody.
+void hyi_mailbox_end(hy_node *node, hy_actor *actor, uint8_t orders);
 
-// Of the lane: where an urgent message goes in the owner's hands. Always done, without memory too.
-void hyi_lane_urgent(hy_actor *actor, hyi_message *message);
+// What the owner sees of its mailbox.
+uint32_t hyi_mailbox_capacity(const hy_actor *actor);
 
-HY_CHECKED hy_err hyi_mailboxes_open(hy_node *node);
-void hyi_mailboxes_close(hy_node *node);
+HY_CHECKED hy_err hyi_mailboxes_open(hy_node *node); // HY_NOMEM
+void hyi_mailboxes_close(hy_node *node);             // after all actors; fine if it was not opened
+
+// ---- between mailbox.c and room.c -------------------------------------------------------------
+
+// The record of an actor whose mailbox is not the default one, or that somebody waits for.
+struct hyi_mailbox {
+    hy_ref of; // the actor with this policy; HY_NOBODY: made by a waiter, the default policy
+    hy_ref redirect;
+    uint32_t capacity;
+    uint8_t full;      // hy_full
+    uint32_t returned; // places that were promised, and come back; locked
+    hyi_list waiting;  // in order of arrival; locked
+    // The owner's: up to `kept_last` no message of the local list can be given up. Good as long as
+    // the list begins with the same message and none was handled.
+    hyi_message *kept_first, *kept_last;
+    uint32_t kept_handled;
+};
+
+// Any thread: the lock of a slot's record, and the record. NULL: there is none.
+pthread_mutex_t *hyi_mailbox_lock(struct hyi_mailboxes *all, uint32_t slot);
+struct hyi_mailbox *hyi_mailbox_at(struct hyi_mailboxes *all, uint32_t slot);
+struct hyi_mailbox *hyi_mailbox_made(struct hyi_mailboxes *all, uint32_t slot); // NULL: no memory
+void hyi_mailbox_settle(struct hyi_mailboxes *all, uint32_t slot); // frees it if nobody needs it
+
+// Any thread: waits for a place, and has it then (HY_OK: promised). HY_LIMIT: the caller cannot
+// wait, or it took too long (room_wait; 0: 5 s); HY_NOT_FOUND; why its scope was cancelled.
+HY_CHECKED hy_err hyi_room_wait_place(hy_ref to, const hy_actor *actor, hy_ns room_wait);
+// Locked: takes all waiters out; hyi_room_tell_all, unlocked, tells them `err`.
+void hyi_room_take_all(struct hyi_mailbox *box, hyi_list *out_told, hy_err err);
+void hyi_room_tell_all(hyi_list *told);
 
 #endif
