@@ -1,0 +1,189 @@
+// spawn.c - a new actor: its slot, its options, and its place below a parent.
+//
+// The children of an actor are listed by its owner. Where that is the worker of the caller (nearly
+// always: an actor spawns its own children) the child is listed at once, and its start is the next
+// thing that happens. Anybody else makes the child, which rests, and sends its birth to the parent
+// (SYSTEM_ADOPT); the parent lists it and orders it to start, or lets it go: HY_CLOSED or HY_LIMIT
+// then is what it ended with. The ref is good in both cases, and what is sent to it waits.
+//
+// An actor below nobody without options has no birth and no kin: its slot is all.
+#include "actor/adopt.h"
+#include "actor/ending.h"
+#include "actor/mailbox.h"
+#include "actor/rearing.h"
+#include "actor/slot.h"
+
+#include <string.h>
+
+const hy_actor_type hy_supervisor_type = { .name = "supervisor" };
+
+typedef struct spawn_order {
+    hy_node *node;
+    hy_actor *parent; // NULL: nobody
+    bool is_direct;   // the caller's worker owns the parent
+    const hy_actor_options *options;
+    hyi_spec *spec;
+} spawn_order;
+
+typedef struct spawn_adoption { // SYSTEM_ADOPT
+    hyi_message message;
+    hyi_birth *birth;
+} spawn_adoption;
+
+static hy_err spawn_spec(spawn_order *order);
+static hy_err spawn_dress(const spawn_order *order, hy_actor *actor);
+static hy_err spawn_direct(const spawn_order *order, hy_actor *actor);
+static hy_err spawn_by_message(const spawn_order *order, hy_actor *actor);
+
+static bool spawn_owns(const hy_node *node, const hy_actor *actor) {
+    return hyi_here && hyi_here->node == node &&
+           // Relaxed: only this worker writes its own number.
+           atomic_load_explicit(&actor->owner, memory_order_relaxed) == hyi_here->number;
+}
+
+hy_err hy_spawn_actor(hy_node *node, hy_ref parent, const hy_actor_type *type, const void *arg,
+                      const hy_actor_options *options, hy_ref *out_ref) {
+    spawn_order order = { .node = node, .options = options };
+    // Relaxed: a spawn at the same time as the close is before it or after it.
+    if (atomic_load_explicit(&node->closing, memory_order_relaxed)) return HY_CLOSED;
+    hy_err err = HY_OK;
+    if (parent.id != 0) {
+        order.parent = hyi_find_in(node, parent);
+        if (!order.parent || hy_node_of(parent) != node) return HY_NOT_FOUND;
+        order.is_direct = spawn_owns(node, order.parent);
+        if (order.is_direct) err = hyi_rearing_admits(order.parent);
+        if (err != HY_OK) return err;
+    }
+    err = spawn_spec(&order);
+    if (err != HY_OK) return err;
+    hy_actor *actor = NULL;
+    err = hyi_actor_new(node, type, arg, &actor);
+    if (err != HY_OK) {
+        if (order.spec) hyi_spec_unref(node, order.spec);
+        return err;
+    }
+    actor->ending = 0;
+    *out_ref = hyi_ref_of(actor);
+    err = spawn_dress(&order, actor);
+    if (err == HY_OK) {
+        if (hyi_here && hyi_here->node == node) hyi_event(hyi_here, HY_EVENT_SPAWNED, actor, 0);
+        if (!order.parent) {
+            hyi_actor_launch(actor);
+            return HY_OK;
+        }
+        err = order.is_direct ? spawn_direct(&order, actor) : spawn_by_message(&order, actor);
+    }
+    if (err != HY_OK) {
+        hyi_birth_free(node, actor->birth);
+        actor->birth = NULL;
+        hyi_actor_discard(actor);
+        *out_ref = HY_NOBODY;
+    }
+    return err;
+}
+
+static hy_err spawn_spec(spawn_order *order) {
+    if (order->is_direct) {
+        return hyi_rearing_spec(order->parent, order->options, &order->spec);
+    }
+    if (order->options) return hyi_spec_make(order->node, order->options, &order->spec);
+    if (order->parent) order->spec = &hyi_spec_default;
+    return HY_OK;
+}
+
+// Options, before anybody knows the ref. From here on the birth has the spec.
+static hy_err spawn_dress(const spawn_order *order, hy_actor *actor) {
+    if (order->spec && (order->parent || !order->spec->is_static)) {
+        actor->birth = hyi_birth_new(actor, order->parent, order->spec);
+        if (!actor->birth) {
+            hyi_spec_unref(order->node, order->spec);
+            return HY_NOMEM;
+        }
+    }
+    const hy_actor_options *options = order->options;
+    if (!options) return HY_OK;
+    actor->pinned = (uint8_t)options->worker;
+    if (options->name) {
+        hyi_kin *kin = hyi_kin_of(actor);
+        if (!kin) return HY_NOMEM;
+        size_t len = strlen(options->name);
+        if (len >= sizeof kin->name) len = sizeof kin->name - 1;
+        memcpy(kin->name, options->name, len);
+    }
+    return hyi_mailbox_begin(order->node, actor, &options->mailbox);
+}
+
+static hy_err spawn_direct(const spawn_order *order, hy_actor *actor) {
+    if (!hyi_rearing_of(order->parent)) return HY_NOMEM;
+    bool starts = hyi_rearing_add(order->parent, actor->birth);
+    if (!starts) actor->phase = HYI_RESTING;
+    hyi_actor_launch(actor);
+    return HY_OK;
+}
+
+static hy_err spawn_by_message(const spawn_order *order, hy_actor *actor) {
+    uint8_t block_class = 0;
+    spawn_adoption *adoption = (spawn_adoption *)hyi_block_alloc(sizeof *adoption, &block_class);
+    if (!adoption) return HY_NOMEM;
+    *adoption = (spawn_adoption){
+        .message = { .tag = HYI_SYSTEM_ADOPT,
+                     .flags = HYI_MESSAGE_SYSTEM,
+                     .block_class = block_class },
+        .birth = actor->birth,
+    };
+    hy_ref parent = hyi_ref_of(order->parent);
+    actor->phase = HYI_RESTING;
+    hyi_actor_launch(actor);
+    hy_err err = hyi_send(parent, NULL, &adoption->message, NULL);
+    (void)err; // it has gone just now: the child ends with HY_CLOSED (hyi_adopt_refused)
+    return HY_OK;
+}
+
+// ---- the parent -------------------------------------------------------------------------------
+
+// Nobody will start it. Written while it rests, so the order is what publishes it.
+static void adopt_let_go(hyi_birth *birth, hy_err why) {
+    birth->ended_with = why;
+    hyi_poke(birth->actor, HYI_ORDER_GO);
+}
+
+static hyi_birth *adopt_take(hyi_message *message) {
+    spawn_adoption *adoption = HYI_HOLDER(spawn_adoption, message, message);
+    hyi_birth *birth = adoption->birth;
+    hyi_block_free(adoption, message->block_class);
+    return birth;
+}
+
+void hyi_adopt(hy_actor *actor, hyi_message *message) {
+    hyi_birth *birth = adopt_take(message);
+    hy_err err = hyi_rearing_admits(actor);
+    if (err == HY_OK && !hyi_rearing_of(actor)) err = HY_NOMEM;
+    if (err != HY_OK) {
+        adopt_let_go(birth, err);
+        return;
+    }
+    birth->parent = actor;
+    if (hyi_rearing_add(actor, birth)) hyi_poke(birth->actor, HYI_ORDER_START);
+}
+
+void hyi_adopt_refused(hyi_message *message) {
+    adopt_let_go(adopt_take(message), HY_CLOSED);
+}
+
+// ---- who one is -------------------------------------------------------------------------------
+
+hy_ref hy_self(const hy_actor *self) {
+    return hyi_ref_of(self);
+}
+
+hy_node *hy_actor_node(const hy_actor *self) {
+    return hyi_node_of_actor(self);
+}
+
+hy_ref hy_actor_parent(const hy_actor *self) {
+    return self->birth && self->birth->parent ? hyi_ref_of(self->birth->parent) : HY_NOBODY;
+}
+
+hy_world *hy_actor_world(const hy_actor *self) {
+    return hyi_worker_of(self)->world;
+}
