@@ -7,6 +7,7 @@
 // Time travels as what is left of it (hy_baggage); but within one node sender and handler share a
 // clock, so what the message waited is taken off before the handler gets it.
 #include "actor/carried.h"
+#include "actor/for_broker.h"
 
 #include "scope/inside.h"
 
@@ -67,6 +68,16 @@ static hy_err carried_grow(const hy_message_kind *kind, hyi_message **message,
     return HY_OK;
 }
 
+hy_err hyi_message_deepen(const hy_message_kind *kind, void **copy) {
+    hyi_message *message = (hyi_message *)*copy - 1;
+    carried_needs needs = { .used = sizeof *message + kind->size, .more = true };
+    hy_err err = HY_OK;
+    if (!hyi_deep_is_flat(kind)) err = hyi_deep_size(kind->record, *copy, &needs.deep);
+    if (err == HY_OK) err = carried_grow(kind, &message, &needs);
+    *copy = message + 1;
+    return err;
+}
+
 // Where it already has some, of the one who sent it first (a message that was taken and is moved
 // on), the latest sender's counts.
 static bool carried_pack(hyi_more_tail *more) {
@@ -123,10 +134,7 @@ hy_err hyi_handle_carried(hyi_worker *worker, hy_actor *actor, hyi_message *mess
 }
 
 const hy_baggage *hy_message_baggage(const hy_actor *self) {
-    (void)self;
-    const hyi_dispatcher *at = hyi_current ? hyi_task_word(hyi_current) : NULL;
-    if (!at) return NULL;
-    hyi_message *message = at->actor ? at->handling : at->worker->handling;
+    hyi_message *message = hyi_handling(self);
     const hyi_more_tail *more = message ? hyi_more_of(message) : NULL;
     return more ? more->baggage : NULL;
 }

@@ -46,8 +46,9 @@ HY_CHECKED hy_err hyi_freeze_as(const hy_message_kind *kind, void *message, hy_b
                                 hy_frozen **out_frozen);
 const char *hyi_message_label(const hy_actor *self, const void *body); // NULL: none; handler
 const void *hyi_frozen_body(const hy_frozen *frozen);
-// The texts and lists in `copy`, still the caller's, become its own. HY_NOMEM.
-HY_CHECKED hy_err hyi_message_deepen(const hy_message_kind *kind, void *copy);
+// The texts and lists in `*copy` (hyi_message_new's), still the caller's, become its own; it may
+// move to a larger block, and is like a made one afterwards. HY_NOMEM, HY_TOO_LARGE, HY_TOO_DEEP.
+HY_CHECKED hy_err hyi_message_deepen(const hy_message_kind *kind, void **copy);
 
 // Does it speak it? HY_OK, HY_NOT_FOUND, HY_TYPE.
 HY_CHECKED hy_err hyi_speaks(hy_ref ref, const hy_protocol *protocol);

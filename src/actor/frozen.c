@@ -129,8 +129,7 @@ bool hyi_shared_skips(hyi_message *message) {
 // ---- reading ----------------------------------------------------------------------------------
 
 const char *hyi_message_label(const hy_actor *self, const void *body) {
-    (void)self;
-    hyi_message *handling = hyi_here ? hyi_here->handling : NULL;
+    hyi_message *handling = hyi_handling(self);
     if (!handling || hyi_message_body(handling) != body) return NULL;
     if (!(handling->flags & HYI_MESSAGE_SHARED)) return NULL;
     hyi_more_tail *more = hyi_more_of((hyi_message *)(uintptr_t)body - 1);

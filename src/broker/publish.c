@@ -330,7 +330,7 @@ hy_err hy_broker_publish(hy_broker *broker, const char *topic, const hy_message_
 hy_err hyi_publish(hy_broker *broker, const char *topic, const hy_message_kind *kind, void *copy,
                    uint32_t *out_count) {
     if (!copy) return HY_NOMEM;
-    hy_err err = hyi_message_deepen(kind, copy);
+    hy_err err = hyi_message_deepen(kind, &copy);
     if (err) {
         hy_message_drop(copy);
         return err;
