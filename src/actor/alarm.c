@@ -197,7 +197,7 @@ static void alarm_on_due(hyi_due *due) {
     }
 }
 
-bool hyi_alarm_claims(hy_actor *actor, hyi_message *message) {
+bool hyi_alarm_stands(hy_actor *actor, hyi_message *message) {
     hyi_alarm_tail *tail = alarm_tail(message);
     if (tail->number == 0) return true; // it was stashed, or failed
     alarm_place *place = alarm_find(actor, tail->number);

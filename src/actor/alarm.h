@@ -20,7 +20,7 @@ _Static_assert(sizeof(hyi_alarm_tail) == HYI_TAIL_ALARM, "tail.h counts on it");
 
 // A turn, before a message with HYI_MESSAGE_ALARM is handled: false: its alarm was stopped, and the
 // message is to be dropped (HY_DROP_ALARM). An alarm that rings once has ended.
-bool hyi_alarm_claims(hy_actor *actor, hyi_message *message);
+bool hyi_alarm_stands(hy_actor *actor, hyi_message *message);
 // hyi_drop, of each message with HYI_MESSAGE_ALARM: of one that repeats the next may come. On the
 // owner's thread; elsewhere it does nothing, and the sender sees to it.
 void hyi_alarm_dropped(hy_ref to, hyi_message *message);

@@ -3,7 +3,7 @@
 // A stashed message has not been handled: it is counted as queued, keeps its place in the mailbox's
 // limit, and its asker waits on. The stash is a list of the actor's; unstashed, the whole list goes
 // in front of its lane, so what was stashed comes before what came later, in the order of arrival.
-#include "actor/stash.h"
+// The end of a start unstashes too (ending.c): it is for the next one, or dropped with the mailbox.
 
 #include "actor/mailbox.h"
 
@@ -66,8 +66,4 @@ void hy_unstash(hy_actor *self) {
     kin->stash_first = kin->stash_last = NULL;
     kin->stashed = 0;
     self->flags &= (uint8_t)~HYI_ACTOR_STASHED;
-}
-
-void hyi_stash_end(hy_actor *actor) {
-    hy_unstash(actor);
 }
