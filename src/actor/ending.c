@@ -30,7 +30,6 @@
 #include "actor/queue.h"
 #include "actor/rearing.h"
 #include "actor/share.h"
-#include "actor/stash.h"
 
 #include <string.h>
 
@@ -178,7 +177,7 @@ static void ending_queue_again(hy_actor *actor, hyi_message *message) {
 static void ending_drop_start(hy_actor *actor) {
     hyi_asks_end(actor);
     hyi_alarms_end(actor);
-    hyi_stash_end(actor);
+    if (actor->flags & HYI_ACTOR_STASHED) hy_unstash(actor);
 }
 
 // ---- the way of every end ---------------------------------------------------------------------
