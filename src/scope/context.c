@@ -253,3 +253,34 @@ void hyi_context_close(hy_scope *scope) {
     hyi_table_drop(scope->root, scope->table);
     scope->table = NULL;
 }
+
+// ---- for other threads --------------------------------------------------------------------------
+
+static const void *context_built(uintptr_t value) {
+    const hyi_provided *it = hyi_provided_of(value);
+    if (!it) return (const void *)value;
+    return it->state == HYI_PROVIDED_BUILT ? it->value : NULL;
+}
+
+hy_err hyi_context_snapshot(const hy_scope *scope, hy_mem *mem, hy_preset *out_preset) {
+    const hyi_table *table = scope->table;
+    size_t size = table->count * sizeof(hy_preset_entry);
+    hy_preset_entry *entries = (hy_preset_entry *)hy_mem_alloc_zero(mem, size);
+    if (!entries) return HY_NOMEM;
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < table->count; i++) {
+        const void *value = context_built(table->values[i]);
+        if (!value) continue;
+        entries[count].key = &__start_hyi_keys[i];
+        entries[count++].value = value;
+    }
+    // The size of the block is the number of keys, which never changes.
+    *out_preset = (hy_preset){ .name = "snapshot", .entries = entries, .count = count };
+    return HY_OK;
+}
+
+void hyi_context_snapshot_free(hy_mem *mem, hy_preset *preset) {
+    size_t size = context_key_count() * sizeof(hy_preset_entry);
+    hy_mem_free(mem, (void *)(uintptr_t)preset->entries, preset->entries ? size : 0);
+    *preset = (hy_preset){ 0 };
+}

@@ -46,6 +46,11 @@ HY_CHECKED hy_err hyi_context_set(hy_scope *scope, const hy_key *key, uintptr_t 
 HY_CHECKED hy_err hyi_context_set_presets(hy_scope *scope, const hy_preset *const *presets);
 uintptr_t hyi_context_at(const hyi_table *table, const hy_key *key);
 
+// What `scope` sees now, as a preset for a scope of another thread: values as they are, provided
+// ones that were built by now. HY_NOMEM. The other gives it back; fine for a zeroed one.
+HY_CHECKED hy_err hyi_context_snapshot(const hy_scope *scope, hy_mem *mem, hy_preset *out_preset);
+void hyi_context_snapshot_free(hy_mem *mem, hy_preset *preset);
+
 // provide.c: builds when needed, waits for whoever is building; NULL: it->err says why.
 const void *hyi_provided_get(hyi_provided *it);
 HY_CHECKED hy_err hyi_provided_new(hy_scope *scope, const hy_key *key, const hy_provider *provider);
