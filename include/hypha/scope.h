@@ -575,8 +575,8 @@ typedef struct hyi_place {
 } hyi_place;
 #define hyi_place_here()                                                                           \
     (__extension__({                                                                               \
-        static hyi_place hyi_place_of_call = { __FILE__, __LINE__, 0 };                                     \
-        &hyi_place_of_call;                                                                                 \
+        static hyi_place hyi_place_of_call = { __FILE__, __LINE__, 0 };                            \
+        &hyi_place_of_call;                                                                        \
     }))
 HY_API HY_CHECKED hy_err hyi_spawn(hy_scope *scope, hy_fn fn, void *arg,
                                    const hy_spawn_options *options, hy_task **out_task,

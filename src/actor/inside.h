@@ -80,7 +80,8 @@ typedef struct hyi_worker hyi_worker;
 // block, in a fixed order: see tail.h. A message that is made or taken has room for
 // HYI_MESSAGE_MORE there.
 // A tag of 0 marks one that reached a slot whose actor had ended: it is freed, and no more; who
-// sent it has counted it.
+// sent it has counted it. System messages get HYI_SYSTEM_STALE instead, and are refused when found.
+#define HYI_SYSTEM_STALE 0x8000u
 #define HYI_MESSAGE_SYSTEM 2u // hyi_system, not a protocol's
 #define HYI_MESSAGE_URGENT 4u
 #define HYI_MESSAGE_ASKED 8u     // tail: asker
@@ -169,9 +170,11 @@ struct hy_actor {
     _Atomic uint32_t inbox_limit;
     _Atomic uint32_t life; // generation << 8 | hyi_order bits; the generation grows at the end
     _Atomic uint8_t owner; // worker number, or HYI_NO_OWNER
-    uint8_t pinned;        // worker number + 1; 0: any; HYI_PINNED_WHILE_LENT: for now
-    uint8_t node;          // number
-    uint8_t ending;        // owner's: bits of how this start ends; ending.c
+    // Worker number + 1; 0: any. With HYI_PINNED_LENT: until its handler has returned. The owner
+    // writes; whoever has just become the owner reads.
+    _Atomic uint8_t pinned;
+    uint8_t node;   // number
+    uint8_t ending; // owner's: bits of how this start ends; ending.c
     const hy_actor_type *type;
     // While its handler waits in an ask: the place of that ask (ask.h), else 0. Written by the
     // owner; read by anybody who asks, to find circles (cycle.c).
@@ -182,6 +185,7 @@ struct hy_actor {
 #define HYI_INBOX_OWNED ((uintptr_t)0)
 #define HYI_INBOX_EMPTY ((uintptr_t)1)
 #define HYI_ORDERS 0xffu // of `life`
+#define HYI_PINNED_LENT 0x80u
 #define HYI_GENERATION_MAX 0xffffffu
 _Static_assert(sizeof(hy_actor) == HYI_SLOT_BYTES, "an actor is a slot");
 _Static_assert(offsetof(hy_actor, inline_state) % 8 == 0, "states are aligned");
@@ -190,7 +194,7 @@ enum {
     HYI_ACTOR_READY = 1,     // in the owner's ready queue, or running
     HYI_ACTOR_LINGERS = 2,   // in the owner's queue of those
     HYI_ACTOR_SLOW = 4,      // its latest turn took long
-    HYI_ACTOR_LENT = 8,      // a handler of it waits: no turn until it returns
+    HYI_ACTOR_LENT = 8,      // a handler of it waits: turns do what is urgent, and no more
     HYI_ACTOR_FIBER = 16,    // a fiber actor
     HYI_ACTOR_INJECTED = 32, // in the list of a worker that is to take it
     HYI_ACTOR_ENDING = 64,   // hy_actor_end was called
@@ -239,16 +243,19 @@ typedef struct hyi_dispatcher {
     hyi_message *handling; // lent: what it handles
     hy_arena arena;        // lent: what hy_turn_alloc gave it
     hyi_link link;         // in worker->lent
+    uint32_t freed;        // messages taken out in this visit
 } hyi_dispatcher;
 
 struct hyi_worker {
     hy_node *node;
+    void *block; // that the record lies in
     hy_world *world;
     hy_root *root;              // worker 0: the scope's, borrowed
     hy_scope *scope;            // that handlers run in: context of the node
     hyi_dispatcher *dispatcher; // NULL: none yet; hyi_worker_attend makes one
     uint8_t number;
-    bool dispatcher_parked;
+    bool dispatcher_parked; // nobody looks for ready actors: see hyi_worker_attend
+    bool dispatcher_coming; // spawned, and has not begun
     bool is_real;
     bool leaving;          // the node is closed: the dispatcher ends
     hy_actor *running;     // whose turn it is, or NULL
@@ -261,13 +268,12 @@ struct hyi_worker {
     hyi_out out[4];
     uint32_t batch_stamp; // coarse clock of the turn: units of 2^20 ns
     hy_ns batch_began;
-    hy_ns slow_after, sliced_at;      // turn.c
-    uint32_t slice, slice_left;       // handlers until the clock is looked at
-    const hy_message_kind *plain[64]; // kinds known to need no deep copy, by address; message.c
-    struct hyi_slabs *slabs;          // slab.c
-    struct hyi_wheel *wheel;          // wheel.c
-    struct hyi_ring *events;          // events.c
-    struct hyi_asked *asks;           // ask.c: slots of fibers and actors on this worker that ask
+    bool slow;                  // the latest slice: its handlers took long
+    uint32_t slice, slice_left; // handlers until the clock is looked at
+    struct hyi_slabs *slabs;    // slab.c
+    struct hyi_wheel *wheel;    // wheel.c
+    struct hyi_ring *events;    // events.c
+    struct hyi_asked *asks;     // ask.c: slots of fibers and actors on this worker that ask
     hy_actor *free_slots;
     uint32_t free_slot_count;
     hy_arena turn_arena; // hy_turn_alloc; reset when a handler returns
@@ -281,8 +287,8 @@ struct hyi_worker {
     _Atomic(hy_actor *) handler_of;
 
     // Everybody's, on lines of their own.
-    _Alignas(
-        64) _Atomic uint32_t parked; // 1: it sleeps, or is about to: whoever makes it 0 wakes it
+    _Alignas(64) _Atomic uint32_t parked; // 1: it sleeps, or is about to: whoever makes it 2 posts
+                                          // `wake`, which makes it 0
     hy_post wake;
     pthread_mutex_t share_lock;
     hy_actor *shared_first, *shared_last;
@@ -327,7 +333,6 @@ struct hy_node {
     hy_actor *free_slots;                          // slots_lock
     _Atomic int64_t born;                          // by foreign threads, as hyi_worker.born
     _Atomic uint64_t sent, dropped[HY_DROP_COUNT]; // by foreign threads
-    _Atomic uint32_t kills; // KILL orders so far: each worker looks at those it has lent
     _Atomic bool closing;
     _Atomic uint64_t incidents;
     struct hyi_letters *letters;     // dead.c

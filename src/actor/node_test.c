@@ -1,0 +1,144 @@
+// node_test.c - a node opens, its actors start, are told things and end, and it closes.
+//
+// Each test runs in a simulated world and in a real one with one and with two workers.
+#include "actor/node_suite.h"
+
+#include "kit/kit.h"
+
+#include <stdatomic.h>
+
+#define AMOUNT(F) F(1, u64, by)
+HY_RECORD(amount, AMOUNT)
+HY_RECORD_DEFINE(amount, AMOUNT)
+
+#define COUNTER(TELL, ASK, x)                                                                      \
+    TELL(x, 1, add, amount)                                                                        \
+    TELL(x, 2, leave, hy_nothing)                                                                  \
+    TELL(x, 3, fall, hy_nothing)
+HY_PROTOCOL(counter, COUNTER);
+HY_PROTOCOL_DEFINE(counter, COUNTER);
+
+typedef struct tally {
+    _Atomic uint64_t started, stopped, sum;
+} tally;
+
+typedef struct counter {
+    tally *tally;
+} counter;
+
+HY_BEHAVIOUR(counter, COUNTER, counter, counter);
+
+static hy_err counter_start(hy_actor *self, void *state, const void *arg) {
+    (void)self;
+    ((counter *)state)->tally = (tally *)(uintptr_t)arg;
+    atomic_fetch_add(&((counter *)state)->tally->started, 1);
+    return HY_OK;
+}
+
+static void counter_stop(hy_actor *self, void *state, hy_err why) {
+    (void)self;
+    (void)why;
+    atomic_fetch_add(&((counter *)state)->tally->stopped, 1);
+}
+
+static hy_err counter_on_add(hy_actor *self, counter *state, const amount *message) {
+    (void)self;
+    atomic_fetch_add(&state->tally->sum, message->by);
+    return HY_OK;
+}
+
+static hy_err counter_on_leave(hy_actor *self, counter *state, const hy_nothing *message) {
+    (void)state;
+    (void)message;
+    hy_actor_end(self);
+    return HY_OK;
+}
+
+static hy_err counter_on_fall(hy_actor *self, counter *state, const hy_nothing *message) {
+    (void)self;
+    (void)state;
+    (void)message;
+    return HY_INVARIANT;
+}
+
+static const hy_actor_type counter_type = { .name = "counter",
+                                            .first = &counter_behaviour,
+                                            .state_size = sizeof(counter),
+                                            .start = counter_start,
+                                            .stop = counter_stop };
+
+static hy_err a_node_opens_and_closes(hy_node *node, void *unused) {
+    (void)unused;
+    CHECK(hy_node_workers(node) >= 1);
+    CHECK_EQ(hy_node_account(node).sent, 0);
+    return HY_OK;
+}
+NODE_ALL(a_node_opens_and_closes)
+
+static hy_err what_is_told_is_handled(hy_node *node, void *unused) {
+    (void)unused;
+    tally all = { 0 };
+    counter_ref to;
+    CHECK_OK(HY_SPAWN(counter, node, HY_NOBODY, &counter_type, &all, NULL, &to));
+    for (uint64_t i = 1; i <= 10; i++)
+        CHECK_OK(HY_TELL(counter, add, to, .by = i));
+    CHECK_OK(HY_TELL(counter, leave, to, 0));
+    CHECK_ERR(hy_actor_wait_end(to.ref, HY_NEVER), HY_OK);
+    CHECK_EQ(all.sum, 55);
+    CHECK_EQ(all.started, 1);
+    CHECK_EQ(all.stopped, 1);
+    CHECK_ERR(HY_TELL(counter, add, to, .by = 1), HY_NOT_FOUND);
+    hy_account account = hy_node_account(node);
+    CHECK_EQ(account.dropped[HY_DROP_NOBODY], 1);
+    CHECK(hy_account_holds(&account));
+    return HY_OK;
+}
+NODE_ALL(what_is_told_is_handled)
+
+static hy_err those_left_stop_with_the_node_body(hy_node *node, void *arg) {
+    counter_ref to;
+    for (uint32_t i = 0; i < 20; i++) {
+        CHECK_OK(HY_SPAWN(counter, node, HY_NOBODY, &counter_type, arg, NULL, &to));
+        CHECK_OK(HY_TELL(counter, add, to, .by = 1));
+    }
+    node_settle(node);
+    return HY_OK;
+}
+
+static hy_err sim_those_left_stop_with_the_node(hy_mem *mem) {
+    tally all = { 0 };
+    CHECK_OK(node_in_sim(mem, NULL, those_left_stop_with_the_node_body, &all));
+    CHECK_EQ(all.started, 20);
+    CHECK_EQ(all.stopped, 20);
+    CHECK_EQ(all.sum, 20);
+    return HY_OK;
+}
+
+static hy_err two_those_left_stop_with_the_node(hy_mem *mem) {
+    tally all = { 0 };
+    CHECK_OK(node_in_real(mem, 2, NULL, those_left_stop_with_the_node_body, &all));
+    CHECK_EQ(all.started, 20);
+    CHECK_EQ(all.stopped, 20);
+    CHECK_EQ(all.sum, 20);
+    return HY_OK;
+}
+
+static hy_err one_that_fails_ends(hy_node *node, void *unused) {
+    (void)unused;
+    tally all = { 0 };
+    counter_ref to;
+    CHECK_OK(HY_SPAWN(counter, node, HY_NOBODY, &counter_type, &all, NULL, &to));
+    CHECK_OK(HY_TELL(counter, fall, to, 0));
+    CHECK_ERR(hy_actor_wait_end(to.ref, HY_NEVER), HY_INVARIANT);
+    CHECK_EQ(all.stopped, 1);
+    CHECK_EQ(hy_node_account(node).dropped[HY_DROP_FAILED], 1);
+    return HY_OK;
+}
+NODE_ALL(one_that_fails_ends)
+
+KIT_TESTS(KIT_TEST(sim_a_node_opens_and_closes), KIT_TEST(one_a_node_opens_and_closes),
+          KIT_TEST(two_a_node_opens_and_closes), KIT_TEST(sim_what_is_told_is_handled),
+          KIT_TEST(one_what_is_told_is_handled), KIT_TEST(two_what_is_told_is_handled),
+          KIT_TEST(sim_those_left_stop_with_the_node), KIT_TEST(two_those_left_stop_with_the_node),
+          KIT_TEST(sim_one_that_fails_ends), KIT_TEST(one_one_that_fails_ends),
+          KIT_TEST(two_one_that_fails_ends))

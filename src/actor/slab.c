@@ -1,0 +1,260 @@
+// slab.c - the blocks that messages and states lie in.
+//
+// The way of a block in a steady state is two loads and a store to take it and the same to give it
+// back, without any look at another thread: first the free list of the class, then what others have
+// freed, then a place in a page that was never used, then a new page. Pages come in spans that
+// double, so that small nodes (tests have hundreds) stay small and large ones ask rarely.
+//
+// Invariants: a block in a free list belongs to this worker and to the list's class. `away[n]`
+// holds blocks of worker n only. In builds with AddressSanitizer all of a free block but its link
+// is forbidden.
+#include "actor/slab.h"
+
+#include "scope/sanitize.h"
+
+#define SLAB_PAGE_BYTES 65536u
+#define SLAB_HEADER_BYTES 64u
+#define SLAB_AWAY_MAX 32u
+#define SLAB_SPAN_PAGES_FIRST 1u
+#define SLAB_SPAN_PAGES_MAX 128u // 8 MiB
+
+static const uint32_t slab_sizes[HYI_BLOCK_CLASSES] = { 64, 128, 256, 512, 1024, 4096 };
+
+typedef struct slab_page { // at the start of each page
+    hyi_worker *worker;
+    uint32_t block_class;
+} slab_page;
+_Static_assert(sizeof(slab_page) <= SLAB_HEADER_BYTES, "blocks are lines");
+
+typedef struct slab_block { // while it is free
+    struct slab_block *next;
+} slab_block;
+
+typedef struct slab_span {
+    struct slab_span *next;
+    size_t size;
+} slab_span;
+
+typedef struct slab_away {
+    slab_block *first, *last;
+    uint32_t count;
+} slab_away;
+
+typedef struct hyi_slabs {
+    slab_block *free[HYI_BLOCK_CLASSES];
+    uint8_t *fresh[HYI_BLOCK_CLASSES]; // never used so far, of the newest page of the class
+    uint8_t *fresh_end[HYI_BLOCK_CLASSES];
+    slab_away away[HYI_WORKERS_MAX];
+    slab_span *spans;
+    uint8_t *pages, *pages_end; // of the newest span, not used so far
+    uint32_t span_pages;        // of the next span
+    _Atomic size_t bytes;
+} hyi_slabs;
+
+typedef struct slab_large { // before a block of no class
+    hy_mem *mem;
+    size_t size; // with this
+} slab_large;
+_Static_assert(sizeof(slab_large) == 16, "blocks are 16-aligned");
+
+static void *slab_slow(hyi_worker *worker, uint32_t block_class);
+static void *slab_large_alloc(size_t size);
+static void slab_free_foreign(void *block, slab_page *page);
+
+// ---- opening and closing ----------------------------------------------------------------------
+
+hy_err hyi_slabs_open(hyi_worker *worker) {
+    hyi_slabs *slabs = (hyi_slabs *)hy_mem_alloc_zero(worker->node->mem, sizeof *slabs);
+    if (!slabs) return HY_NOMEM;
+    slabs->span_pages = SLAB_SPAN_PAGES_FIRST;
+    worker->slabs = slabs;
+    return HY_OK;
+}
+
+void hyi_slabs_close(hyi_worker *worker) {
+    hyi_slabs *slabs = worker->slabs;
+    if (!slabs) return;
+    while (slabs->spans) {
+        slab_span *span = slabs->spans;
+        slabs->spans = span->next;
+        hyi_asan_allow(span, span->size);
+        hy_mem_free(worker->node->mem, span, span->size);
+    }
+    hy_mem_free(worker->node->mem, slabs, sizeof *slabs);
+    worker->slabs = NULL;
+}
+
+size_t hyi_slabs_bytes(const hyi_worker *worker) {
+    return worker->slabs ? atomic_load_explicit(&worker->slabs->bytes, memory_order_relaxed) : 0;
+}
+
+// ---- taking -----------------------------------------------------------------------------------
+
+static inline uint32_t slab_class_of(size_t size) {
+    if (size <= 64) return 0;
+    if (size <= 1024) return 26 - (uint32_t)__builtin_clz((uint32_t)size - 1);
+    return size <= 4096 ? HYI_BLOCK_CLASSES - 1 : HYI_BLOCK_LARGE;
+}
+
+void *hyi_block_alloc(size_t size, uint8_t *out_class) {
+    hyi_worker *worker = hyi_here;
+    uint32_t block_class = slab_class_of(size);
+    if (__builtin_expect(!worker || block_class == HYI_BLOCK_LARGE, 0)) {
+        *out_class = HYI_BLOCK_LARGE;
+        return slab_large_alloc(size);
+    }
+    *out_class = (uint8_t)block_class;
+    hyi_slabs *slabs = worker->slabs;
+    slab_block *block = slabs->free[block_class];
+    if (__builtin_expect(!block, 0)) return slab_slow(worker, block_class);
+    hyi_asan_allow(block, slab_sizes[block_class]);
+    slabs->free[block_class] = block->next;
+    return block;
+}
+
+size_t hyi_block_size(const void *block, uint8_t block_class) {
+    if (block_class < HYI_BLOCK_CLASSES) return slab_sizes[block_class];
+    return ((const slab_large *)block)[-1].size - sizeof(slab_large);
+}
+
+static inline slab_page *slab_page_of(const void *block) {
+    return (slab_page *)((uintptr_t)block & ~(uintptr_t)(SLAB_PAGE_BYTES - 1));
+}
+
+static inline void slab_give(hyi_slabs *slabs, void *block, uint32_t block_class) {
+    slab_block *freed = (slab_block *)block;
+    freed->next = slabs->free[block_class];
+    slabs->free[block_class] = freed;
+    hyi_asan_forbid(freed + 1, slab_sizes[block_class] - sizeof *freed);
+}
+
+// Sorts what others have freed into the free lists.
+static void slab_take_in(hyi_worker *worker) {
+    if (!atomic_load_explicit(&worker->blocks_inbox, memory_order_relaxed)) return;
+    // Acquire: pairs with the release in slab_hand_over; the links and bodies are the owner's now.
+    void *all = atomic_exchange_explicit(&worker->blocks_inbox, NULL, memory_order_acquire);
+    for (slab_block *block = (slab_block *)all; block;) {
+        slab_block *next = block->next;
+        slab_give(worker->slabs, block, slab_page_of(block)->block_class);
+        block = next;
+    }
+}
+
+static bool slab_new_span(hyi_worker *worker) {
+    hyi_slabs *slabs = worker->slabs;
+    hy_node *node = worker->node;
+    // One page more than is used, for the alignment.
+    size_t size = ((size_t)slabs->span_pages + 1) * SLAB_PAGE_BYTES;
+    size_t max = node->options.messages_bytes_max;
+    if (max > 0 && hyi_slabs_bytes(worker) + size > max) return false;
+    slab_span *span = (slab_span *)hy_mem_alloc(node->mem, size);
+    if (!span) return false;
+    span->next = slabs->spans;
+    span->size = size;
+    slabs->spans = span;
+    uintptr_t first =
+        ((uintptr_t)(span + 1) + SLAB_PAGE_BYTES - 1) & ~(uintptr_t)(SLAB_PAGE_BYTES - 1);
+    slabs->pages = (uint8_t *)first;
+    slabs->pages_end =
+        slabs->pages + ((uintptr_t)span + size - first) / SLAB_PAGE_BYTES * SLAB_PAGE_BYTES;
+    if (slabs->span_pages < SLAB_SPAN_PAGES_MAX) slabs->span_pages *= 2;
+    HYI_BUMP(slabs->bytes, size);
+    return true;
+}
+
+static bool slab_new_page(hyi_worker *worker, uint32_t block_class) {
+    hyi_slabs *slabs = worker->slabs;
+    if (slabs->pages == slabs->pages_end && !slab_new_span(worker)) return false;
+    slab_page *page = (slab_page *)(void *)slabs->pages;
+    slabs->pages += SLAB_PAGE_BYTES;
+    page->worker = worker;
+    page->block_class = block_class;
+    uint32_t size = slab_sizes[block_class];
+    slabs->fresh[block_class] = (uint8_t *)page + SLAB_HEADER_BYTES;
+    slabs->fresh_end[block_class] =
+        slabs->fresh[block_class] + (SLAB_PAGE_BYTES - SLAB_HEADER_BYTES) / size * size;
+    return true;
+}
+
+static void *slab_slow(hyi_worker *worker, uint32_t block_class) {
+    hyi_slabs *slabs = worker->slabs;
+    slab_take_in(worker);
+    slab_block *block = slabs->free[block_class];
+    if (block) {
+        hyi_asan_allow(block, slab_sizes[block_class]);
+        slabs->free[block_class] = block->next;
+        return block;
+    }
+    if (slabs->fresh[block_class] == slabs->fresh_end[block_class] &&
+        !slab_new_page(worker, block_class)) {
+        return NULL;
+    }
+    void *fresh = slabs->fresh[block_class];
+    slabs->fresh[block_class] += slab_sizes[block_class];
+    return fresh;
+}
+
+static void *slab_large_alloc(size_t size) {
+    hy_mem *mem = hyi_here ? hyi_here->node->mem : hy_mem_system();
+    if (size > SIZE_MAX - sizeof(slab_large)) return NULL;
+    slab_large *large = (slab_large *)hy_mem_alloc(mem, size + sizeof *large);
+    if (!large) return NULL;
+    large->mem = mem;
+    large->size = size + sizeof *large;
+    return large + 1;
+}
+
+// ---- giving back ------------------------------------------------------------------------------
+
+void hyi_block_free(void *block, uint8_t block_class) {
+    if (!block) return;
+    if (__builtin_expect(block_class == HYI_BLOCK_LARGE, 0)) {
+        slab_large *large = (slab_large *)block - 1;
+        hy_mem_free(large->mem, large, large->size);
+        return;
+    }
+    slab_page *page = slab_page_of(block);
+    HY_ASSERT_SLOW(page->block_class == block_class);
+    if (__builtin_expect(page->worker == hyi_here, 1)) {
+        slab_give(page->worker->slabs, block, block_class);
+        return;
+    }
+    slab_free_foreign(block, page);
+}
+
+static void slab_hand_over(hyi_worker *owner, slab_block *first, slab_block *last) {
+    void *head = atomic_load_explicit(&owner->blocks_inbox, memory_order_relaxed);
+    do {
+        last->next = (slab_block *)head;
+        hyi_yield_point("blocks handed over");
+        // Release: pairs with the acquire in slab_take_in. The owner takes all at once, so that an
+        // address which has come back means no harm.
+    } while (!atomic_compare_exchange_weak_explicit(&owner->blocks_inbox, &head, first,
+                                                    memory_order_release, memory_order_relaxed));
+}
+
+static void slab_flush_one(hyi_worker *owner, slab_away *away) {
+    slab_hand_over(owner, away->first, away->last);
+    *away = (slab_away){ 0 };
+}
+
+static void slab_free_foreign(void *block, slab_page *page) {
+    slab_block *freed = (slab_block *)block;
+    hyi_worker *here = hyi_here, *owner = page->worker;
+    if (!here || here->node != owner->node) {
+        slab_hand_over(owner, freed, freed);
+        return;
+    }
+    slab_away *away = &here->slabs->away[owner->number];
+    freed->next = away->first;
+    if (!away->first) away->last = freed;
+    away->first = freed;
+    if (++away->count == SLAB_AWAY_MAX) slab_flush_one(owner, away);
+}
+
+void hyi_slabs_flush(hyi_worker *worker) {
+    for (uint32_t i = 0; i < worker->node->worker_count; i++) {
+        slab_away *away = &worker->slabs->away[i];
+        if (away->count > 0) slab_flush_one(worker->node->workers[i], away);
+    }
+}
