@@ -207,6 +207,7 @@ void hyi_ending_go_on(hy_actor *actor) {
 static void ending_leave(hy_actor *actor) {
     const hy_actor_type *type = actor->type;
     actor->phase = HYI_LEAVING;
+    if (actor->flags & HYI_ACTOR_LENT) hyi_actor_waits(actor); // the fiber has been lent already
     bool stops = (actor->ending & (HYI_ENDING_KILLED | HYI_ENDING_UNSTARTED)) == 0;
     if (stops && type->stop) type->stop(actor, actor->state, actor->why);
     ending_release(actor);

@@ -1,6 +1,6 @@
 // in_scope.c - actors as a part of a scope: hy_actors_in.
 //
-// The supervisor is an actor below the node's top, and in the scope there is a service that stands
+// The supervisor is an actor below nobody, and in the scope there is a service that stands
 // for it: it is ready when the supervisor has started, and its stop is the supervisor's. So actors
 // stop in reverse order of start among the scope's services, after its tasks, within their share of
 // the grace, and the supervisor's failure is put before the scope's policy like any service's.
@@ -65,7 +65,7 @@ hy_err hy_actors_in(hy_scope *scope, hy_node *node, const hy_actor_options *opti
         own.size = sizeof own;
     }
     own.restart = HY_TEMPORARY;
-    err = hy_spawn_actor(node, node->top, &hy_supervisor_type, NULL, &own, &in->supervisor);
+    err = hy_spawn_actor(node, HY_NOBODY, &hy_supervisor_type, NULL, &own, &in->supervisor);
     if (err == HY_OK) {
         const hy_service_spec spec = {
             .size = sizeof spec,

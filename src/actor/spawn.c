@@ -102,7 +102,7 @@ static hy_err spawn_dress(const spawn_order *order, hy_actor *actor) {
     }
     const hy_actor_options *options = order->options;
     if (!options) return HY_OK;
-    actor->pinned = (uint8_t)options->worker;
+    atomic_store_explicit(&actor->pinned, (uint8_t)options->worker, memory_order_relaxed);
     if (options->name) {
         hyi_kin *kin = hyi_kin_of(actor);
         if (!kin) return HY_NOMEM;
