@@ -24,6 +24,13 @@ if(NOT HYPHA_PURE_ONLY)
     set_property(GLOBAL APPEND PROPERTY HYPHA_LIBRARIES hypha_panic)
 endif()
 
+# A fiber that has used up its stack can be saved if it was in the user's code (scope/overflow.c). So
+# the compiler lists the functions that are ours: one instruction that does nothing in each.
+if(NOT HYPHA_PURE_ONLY)
+    include(CheckCCompilerFlag)
+    check_c_compiler_flag(-fpatchable-function-entry=1 HYPHA_LISTS_FUNCTIONS)
+endif()
+
 if(HYPHA_TESTS)
     enable_testing()
     pkg_check_modules(cmocka REQUIRED IMPORTED_TARGET cmocka)
@@ -59,6 +66,9 @@ function(hy_room name)
     if(ROOM_PURE AND CMAKE_C_COMPILER_ID STREQUAL "GNU")
         # Joining neighbouring stores into one makes the loads right behind them wait: 2 % of a step.
         target_compile_options(hypha_${name} PRIVATE -fno-tree-slp-vectorize)
+    endif()
+    if(HYPHA_LISTS_FUNCTIONS)
+        target_compile_options(hypha_${name} PRIVATE -fpatchable-function-entry=1)
     endif()
     if(NOT ROOM_PURE)
         target_compile_definitions(hypha_${name} PRIVATE _GNU_SOURCE)

@@ -131,9 +131,23 @@ void hyi_fiber_unwind(hy_err err) {
 
 void hyi_fiber_exit(hy_err err) {
     hyi_fiber_unwind(err);
-    hyi_current->lends = false;
+    hyi_current->lends = hyi_current->rescuable = false;
     hyi_current->result = err;
     hyi_fiber_quit();
+}
+
+// ---- when the stack is used up ----------------------------------------------------------------
+
+void hyi_fiber_rescuable(bool on) {
+    hyi_current->rescuable = on;
+}
+
+void hyi_root_on_overflow(hy_root *root, const hyi_rescue *rescue) {
+    root->rescue = rescue;
+}
+
+void hyi_fiber_need_stack(void) {
+    hyi_stack_need(hyi_current);
 }
 
 // ---- a fiber and its scope --------------------------------------------------------------------

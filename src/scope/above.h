@@ -60,6 +60,26 @@ void hyi_fiber_unwind(hy_err err);
 // policies and observers: they are no fibers.
 HY_NORETURN void hyi_fiber_exit(hy_err err);
 
+// ---- when the stack is used up ----------------------------------------------------------------
+
+// While this is on, an overflow of the running fiber's stack need not be the end of the process:
+// the root's rescue is asked.
+void hyi_fiber_rescuable(bool on);
+typedef struct hyi_rescue {
+    // In a signal handler: is it a handler that can be given up? The place `pc` (0: the beginning
+    // of a call into these rooms) is in the program's code and in none of these rooms'. If it says
+    // no, the process ends as it does without a rescue.
+    bool (*may)(void *self, const hy_task *task, uintptr_t pc);
+    // On the same fiber, and on a fresh stack. May wait, and ends with hyi_fiber_exit; to return is
+    // hyi_fiber_exit(HY_LIMIT). A second overflow is not rescued.
+    void (*rescued)(void *self, hy_task *task);
+    void *self;
+} hyi_rescue;
+void hyi_root_on_overflow(hy_root *root, const hyi_rescue *rescue); // borrowed; NULL: none
+// For calls of the room above that must not be left half done, at their beginning: is there room
+// for them? If not, a rescuable fiber is rescued now. About 3 KiB.
+void hyi_fiber_need_stack(void);
+
 // ---- a fiber and its scope --------------------------------------------------------------------
 
 hy_root *hyi_scope_root(const hy_scope *scope);

@@ -21,6 +21,7 @@ hy_scope *hyi_scope_block_open(hyi_scope_block *block, hy_err *out_err,
                                const hy_scope_options *options) {
     hy_task *fiber = hyi_current;
     HY_ASSERT(fiber); // blocks wait, so they belong in fibers
+    hyi_stack_need(fiber);
     hy_scope *scope = block_scope(block);
     hy_err err = hyi_scope_init(scope, fiber->root, fiber->scope, options, HYI_SCOPE_BLOCK);
     if (err != HY_OK) {

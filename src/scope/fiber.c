@@ -45,7 +45,8 @@ typedef struct fiber_slab {
     struct fiber_slab *next;
     uint8_t room[FIBER_SLAB_TASKS * sizeof(fiber_place) + FIBER_LINE_BYTES - 1];
 } fiber_slab;
-_Static_assert(offsetof(hy_task, lends) < FIBER_LINE_BYTES, "a switch touches one line of a task");
+_Static_assert(offsetof(hy_task, rescuable) < FIBER_LINE_BYTES,
+               "a switch touches one line of a task");
 
 _Thread_local hy_task *hyi_current __attribute__((tls_model("initial-exec")));
 
@@ -148,6 +149,8 @@ hy_err hyi_task_new(hy_root *root, hy_fn fn, void *arg, hy_stack stack, hyi_plac
     task->wake_err = task->result = task->told = HY_OK;
     task->state = 0;
     task->kept = task->is_service = task->timed = task->lends = false;
+    task->rescuable = false;
+    task->spoilt = NULL;
     task->frame = NULL;
     task->visited = NULL;
     task->word = NULL;
@@ -215,9 +218,9 @@ static inline hy_task *fiber_first(hy_root *root) {
     root->ready_first++;
     if (--root->ready_count > FIBER_FETCH_TASK) {
         __builtin_prefetch(*fiber_at(root, FIBER_FETCH_TASK));
-        const char *sp = (const char *)(*fiber_at(root, FIBER_FETCH_STACK))->sp;
-        __builtin_prefetch(sp);
-        __builtin_prefetch(sp + FIBER_LINE_BYTES);
+        uintptr_t sp = (uintptr_t)(*fiber_at(root, FIBER_FETCH_STACK))->sp; // 0: it has not begun
+        __builtin_prefetch((const void *)sp);
+        __builtin_prefetch((const void *)(sp + FIBER_LINE_BYTES));
     }
     return task;
 }
@@ -356,13 +359,25 @@ HYI_TSAN_UNCOUNTED static hy_task *fiber_end(hy_task *task) {
     fiber_leave_for_ever(root, stack, next);
 }
 
+// Its blocks are closed. What was measured on it is the fresh one's to say.
+static void fiber_give_spoilt(hy_root *root, const hy_task *task) {
+    hyi_stack *spoilt = task->spoilt;
+    if (!hyi_stack_is_whole(spoilt)) hyi_overflow_panic(task);
+    spoilt->abandoned = true;
+    spoilt->painted = false;
+    spoilt->look_over = spoilt->guard == HYI_GUARD_CANARY;
+    hyi_stacks_give(root->stacks, spoilt);
+}
+
 // From any depth: the frames above are left where they are, so nobody can go on here before the
 // stack has been taken anew.
 HYI_TSAN_UNCOUNTED void hyi_fiber_quit(void) {
     hy_task *task = hyi_current;
     hy_root *root = task->root;
-    hyi_stack *stack = fiber_close(task);
+    hyi_stack *stack = task->stack;
     stack->abandoned = true;
+    if (task->spoilt) fiber_give_spoilt(root, task);
+    (void)fiber_close(task);
     hy_task *next = fiber_next(root);
     hyi_current = next;
     fiber_leave_for_ever(root, stack, next);
@@ -379,6 +394,31 @@ HYI_TSAN_UNCOUNTED static void fiber_main(void) {
         task->result = task->fn(task->arg);
         task = fiber_end(task);
     }
+}
+
+// Where a rescued fiber goes on.
+HYI_TSAN_UNCOUNTED static void fiber_rescued(void) {
+    HYI_SWITCH_BOTTOM();
+    hy_task *task = hyi_current;
+    fiber_tell_arrive(task->root, NULL);
+    const hyi_rescue *rescue = task->root->rescue;
+    rescue->rescued(rescue->self, task);
+    hyi_fiber_exit(HY_LIMIT);
+}
+
+// Never returns, so that nothing of it may be in need of that: no local whose address is taken.
+HYI_TSAN_UNCOUNTED void hyi_fiber_rescue(void) {
+    hy_task *task = hyi_current;
+    hy_root *root = task->root;
+    if (!hyi_stacks_promise(root->stacks, task->stack_class)) hyi_overflow_panic(task);
+    task->spoilt = task->stack;
+    task->stack = hyi_stacks_take(root->stacks, task->stack_class);
+    task->rescuable = false;
+    void *sp = hyi_switch_prepare(task->stack->low, task->stack->top, fiber_rescued);
+    // Its fake stack too has blocks on it. That one stays for good: nobody can leave it any more.
+    fiber_tell_leave(root, &task->spoilt_fake, task);
+    hyi_switch(&root->never_sp, sp);
+    hy_panic(__FILE__, __LINE__, "a used-up stack went on");
 }
 
 static void fiber_begin_round(hy_root *root) {

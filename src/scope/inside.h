@@ -65,6 +65,7 @@ struct hy_task {
     bool is_service;     // its end is told to its service, not to the policy
     bool timed;          // the timer of its wait may be running
     bool lends;          // its next wait is told to root->lent
+    bool rescuable;      // root->rescue is asked when its stack is used up
 
     hy_fn fn;
     void *arg;
@@ -83,6 +84,8 @@ struct hy_task {
     hyi_table *home;      // while it visits: the table it was spawned with
     void *word;           // the room above's
     uint32_t must_return; // calls under way that hyi_fiber_exit would leave half done
+    hyi_stack *spoilt;    // used up; kept for the blocks that lie on it (hyi_fiber_rescue)
+    void *spoilt_fake;
 };
 
 // ---- scopes -----------------------------------------------------------------------------------
@@ -209,6 +212,7 @@ struct hy_root {
     void *observer_self;
     void (*lent)(void *self, hy_task *task); // above.h; NULL: nobody lends
     void *lent_self;
+    const hyi_rescue *rescue; // above.h; NULL: no fiber's overflow is rescued
     bool measure_stacks;
     hy_scope_stats stats;
     void (*done)(void *self, hy_err err);
@@ -241,6 +245,15 @@ void hyi_task_free(hy_task *task);  // in no list; ended, or never made ready
 void hyi_task_ended(hy_task *task);
 // Ends the running fiber with task->result. It is in no block, and at home.
 HY_NORETURN void hyi_fiber_quit(void);
+// The running fiber goes on in its root's rescue, on a fresh stack; the one it leaves is kept until
+// its end. From that stack, or from the world's.
+HY_NORETURN void hyi_fiber_rescue(void);
+void hyi_overflow_look(const hy_task *task); // overflow.c
+// At the beginning of calls that must not be left half done: a fiber that could be rescued is, now,
+// where its stack has too little room for them.
+static inline void hyi_stack_need(const hy_task *task) {
+    if (__builtin_expect(task && task->rescuable, 0)) hyi_overflow_look(task);
+}
 
 // ---- scope.c ----------------------------------------------------------------------------------
 

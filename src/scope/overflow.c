@@ -7,29 +7,44 @@
 // file, debugger, sanitizer's report. Rooms print nothing; this is the exception, like hy_panic,
 // because nobody is left who could.
 //
-// Every other fault belongs to whoever had the signal before. A previous handler may repair and
-// return (collectors do), or give up and put back what it had found, which may have been ours:
-// then the two would pass the fault to each other for ever, so that case ends with the default.
+// Or it is rescued. Where the fiber runs somebody's handler, and whoever runs it (the root's
+// hyi_rescue) agrees, and the fault is in the user's own code, so that nothing of ours or of a
+// library is half done, the handler changes the interrupted context: the thread goes on in
+// hyi_fiber_rescue, which moves the fiber to a fresh stack and ends it from there. The used-up one
+// is kept until its blocks are closed. Code of the runtime that such a fiber calls would be half
+// done, so it looks at the room that is left before it begins (hyi_stack_need).
+//
+// Every other fault belongs to whoever had the signal before (crash.c).
 //
 // All that the handler calls may be called in a handler: write, sigaction, raise.
 #include "scope/overflow.h"
+#include "scope/crash.h"
 #include "scope/inside.h"
+#include "scope/sanitize.h"
 
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <ucontext.h>
 #include <unistd.h>
+#include <unwind.h>
 
 #define OVERFLOW_STACK_BYTES 65536u
 #define OVERFLOW_DEPTH_MAX 32u
+#define OVERFLOW_BELOW_LOOP 4096u // of the world's stack: below the frame that waits there
+#define OVERFLOW_DIRECTION_FLAG 0x400
+#define OVERFLOW_ENTRY_BYTES 4
+#define OVERFLOW_NEED ((size_t)3072 * HYI_STACK_SCALE)
 
 static pthread_mutex_t overflow_lock = PTHREAD_MUTEX_INITIALIZER; // guards the installation
 static struct sigaction overflow_previous;
 static pthread_once_t overflow_once = PTHREAD_ONCE_INIT;
 static pthread_key_t overflow_key; // the thread's stack for handlers, if it is ours
 static _Thread_local bool overflow_watched;
+
+static bool overflow_may_rescue(const hy_task *task, uintptr_t pc);
 
 // ---- the words --------------------------------------------------------------------------------
 
@@ -105,6 +120,13 @@ void hyi_overflow_panic(const hy_task *task) {
     hy_panic(__FILE__, __LINE__, out.text);
 }
 
+void hyi_overflow_look(const hy_task *task) {
+    const uint8_t *here = (const uint8_t *)__builtin_frame_address(0);
+    const hyi_stack *stack = task->stack;
+    if (here < stack->low || here > stack->top || here >= stack->low + OVERFLOW_NEED) return;
+    if (overflow_may_rescue(task, 0)) hyi_fiber_rescue();
+}
+
 // ---- the handler ------------------------------------------------------------------------------
 
 static bool overflow_is_of(const hy_task *task, const void *address) {
@@ -114,41 +136,85 @@ static bool overflow_is_of(const hy_task *task, const void *address) {
     return at < low && at >= low - hyi_stacks_page(task->root->stacks);
 }
 
-// Whoever had the signal before us.
-static void overflow_pass_on(int number, siginfo_t *info, void *context) {
-    struct sigaction ours, after, none = { 0 };
-    none.sa_handler = SIG_DFL;
-    const struct sigaction previous = overflow_previous;
-    bool is_call = (previous.sa_flags & SA_SIGINFO) ||
-                   (previous.sa_handler != SIG_DFL && previous.sa_handler != SIG_IGN);
-    if (!is_call) {
-        sigaction(number, &previous, NULL);
-        if (info->si_code <= 0) raise(number); // sent, so no instruction will do it again
-        return;
+// Every function of these rooms is listed by the compiler (cmake/room.cmake), where it can.
+extern void *const __start___patchable_function_entries[] __attribute__((weak));
+extern void *const __stop___patchable_function_entries[] __attribute__((weak));
+
+// Is `pc` in the user's code? Libraries below may have been in the middle of something, with a lock
+// of theirs taken, and so may these rooms. What the compiler has moved out of a function because it
+// is rarely run is not recognised as its function's: that is where a panic begins, and little else.
+static bool overflow_in_users_code(uintptr_t pc) {
+    extern const char __executable_start[], etext[];
+    if (pc < (uintptr_t)__executable_start || pc >= (uintptr_t)etext) return false;
+    uintptr_t start = (uintptr_t)_Unwind_FindEnclosingFunction((void *)pc);
+    if (start == 0 || !__start___patchable_function_entries) return false;
+    void *const *entry = __start___patchable_function_entries;
+    for (; entry < __stop___patchable_function_entries; entry++) {
+        uintptr_t at = (uintptr_t)*entry; // behind a landing mark (endbr64, bti), if there is one
+        if (at >= start && at - start <= OVERFLOW_ENTRY_BYTES) return false;
     }
-    sigaction(number, &none, &ours);
-    if (previous.sa_flags & SA_SIGINFO) {
-        previous.sa_sigaction(number, info, context);
-    } else {
-        previous.sa_handler(number);
-    }
-    sigaction(number, NULL, &after);
-    bool untouched = !(after.sa_flags & SA_SIGINFO) && after.sa_handler == SIG_DFL;
-    bool is_ours = (after.sa_flags & SA_SIGINFO) && after.sa_sigaction == ours.sa_sigaction;
-    if (untouched) sigaction(number, &ours, NULL);
-    if (is_ours) sigaction(number, &none, NULL);
+    return true;
+}
+
+// All that can be known here: the fiber can be ended where it is, and whoever runs it says that it
+// was in nobody's code but the user's.
+static bool overflow_may_rescue(const hy_task *task, uintptr_t pc) {
+    const hyi_rescue *rescue = task->root->rescue;
+    if (!rescue || !task->rescuable || task->spoilt) return false;
+    return hyi_fiber_can_exit() && rescue->may(rescue->self, task, pc);
+}
+
+// The interrupted thread goes on in hyi_fiber_rescue, on the world's stack, well below the place
+// where that waits for the fibers.
+static bool overflow_redirect(const hy_task *task, ucontext_t *context) {
+    uintptr_t pc = hyi_overflow_pc(context);
+    uintptr_t sp = ((uintptr_t)task->root->loop_sp - OVERFLOW_BELOW_LOOP) & ~(uintptr_t)15;
+    if (!overflow_in_users_code(pc) || !overflow_may_rescue(task, pc)) return false;
+#if defined(__x86_64__)
+    context->uc_mcontext.gregs[REG_RIP] = (greg_t)(uintptr_t)hyi_fiber_rescue;
+    context->uc_mcontext.gregs[REG_RSP] = (greg_t)(sp - 8); // as behind a call
+    context->uc_mcontext.gregs[REG_RBP] = 0;
+    context->uc_mcontext.gregs[REG_EFL] &= ~(greg_t)OVERFLOW_DIRECTION_FLAG;
+    return true;
+#elif defined(__aarch64__)
+    context->uc_mcontext.pc = (uintptr_t)hyi_fiber_rescue;
+    context->uc_mcontext.sp = sp;
+    context->uc_mcontext.regs[29] = context->uc_mcontext.regs[30] = 0;
+    return true;
+#else
+    (void)sp;
+    return false;
+#endif
+}
+
+uintptr_t hyi_overflow_pc(const void *context) {
+    const ucontext_t *from = (const ucontext_t *)context;
+#if defined(__x86_64__)
+    return (uintptr_t)from->uc_mcontext.gregs[REG_RIP];
+#elif defined(__aarch64__)
+    return (uintptr_t)from->uc_mcontext.pc;
+#else
+    (void)from;
+    return 0;
+#endif
 }
 
 static void overflow_on_fault(int number, siginfo_t *info, void *context) {
     int saved_errno = errno;
     if (info->si_code > 0 && overflow_is_of(hyi_current, info->si_addr)) {
+        if (overflow_redirect(hyi_current, (ucontext_t *)context)) {
+            errno = saved_errno;
+            return;
+        }
         overflow_text out;
         overflow_describe(hyi_current, &out);
         ssize_t written = write(STDERR_FILENO, out.text, out.len);
         (void)written; // there is nobody left to tell
+        hyi_crash_tell(number, info, context);
         sigaction(number, &overflow_previous, NULL);
     } else {
-        overflow_pass_on(number, info, context);
+        hyi_crash_tell(number, info, context);
+        hyi_crash_pass_on(&overflow_previous, number, info, context);
     }
     errno = saved_errno;
 }

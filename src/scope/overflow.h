@@ -13,6 +13,8 @@ void hyi_overflow_install(void);
 // Gives the calling thread a stack for handlers, unless it has one: a fault on a stack that is used
 // up could not be handled there.
 void hyi_overflow_watch_thread(void);
+// Where the thread was, of a handler's third argument; 0: unknown.
+uintptr_t hyi_overflow_pc(const void *context);
 // For a stack that nothing guards: somebody has written below it.
 HY_NORETURN void hyi_overflow_panic(const hy_task *task);
 

@@ -21,6 +21,7 @@ static hy_err task_admit(hy_scope *scope) {
 hy_err hyi_spawn(hy_scope *scope, hy_fn fn, void *arg, const hy_spawn_options *options,
                  hy_task **out_task, hyi_place *place) {
     HY_ASSERT(fn);
+    hyi_stack_need(hyi_current);
     if (!scope) {
         HY_ASSERT(hyi_current);
         scope = hyi_current->scope;
