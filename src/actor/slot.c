@@ -10,6 +10,7 @@
 // it. `life` of a slot that was never used is 0, which no ref has. A slot is given back only when
 // its inbox is clear (see hyi_actor_gone).
 #include "actor/slot.h"
+#include "actor/mailbox.h"
 
 #define SLOT_FREE_MAX 1024u // of a worker
 #define SLOT_HANDFUL 64u
@@ -150,6 +151,7 @@ static hy_err slot_fresh(hy_node *node, hy_actor **out_actor) {
     hy_actor *actor = chunk + index % HYI_CHUNK_SLOTS;
     actor->slot = index;
     actor->node = node->options.number;
+    atomic_store_explicit(&actor->inbox_limit, HYI_MAILBOX_CAPACITY, memory_order_relaxed); // empty
     atomic_store_explicit(&actor->owner, HYI_NO_OWNER, memory_order_relaxed);
     // Relaxed is enough for `life`: refs of this slot are made after it.
     atomic_store_explicit(&actor->life, 1u << 8, memory_order_relaxed);
