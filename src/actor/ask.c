@@ -64,7 +64,7 @@ void hyi_asked_close(hyi_worker *worker) {
         hyi_question *ask = ask_of(asked, index);
         if (atomic_load_explicit(&ask->number, memory_order_relaxed) == 0) continue;
         hyi_wheel_disarm(worker->wheel, &ask->due);
-        if (ask->then) hyi_then_free(&ask->then->head);
+        if (ask->then) hyi_message_free(&ask->then->head);
     }
     for (uint32_t chunk = 0; chunk < HYI_ASK_CHUNKS; chunk++) {
         hyi_question *slots = atomic_load_explicit(&asked->chunks[chunk], memory_order_relaxed);
@@ -209,7 +209,7 @@ static void ask_end_then(hy_ref from, hyi_then *then, hy_err err) {
     if (actor) {
         hyi_send_system(actor, &then->head);
     } else {
-        hyi_then_free(&then->head);
+        hyi_message_free(&then->head);
     }
 }
 
@@ -375,7 +375,7 @@ hy_err hyi_ask_then(hy_actor *self, hy_ref to, const hy_message_kind *kind, void
     hyi_question *ask = NULL;
     hy_err err = it ? ask_take(hyi_here->asks, hyi_ref_of(self), to, &ask) : HY_NOMEM;
     if (err) {
-        if (it) hyi_then_free(&it->head);
+        if (it) hyi_message_free(&it->head);
         hyi_message_free(message);
         return err;
     }
@@ -383,7 +383,7 @@ hy_err hyi_ask_then(hy_actor *self, hy_ref to, const hy_message_kind *kind, void
     err = ask_send(ask, to, kind, message, ask_timeout(timeout));
     it->sending = false;
     if (err) {
-        hyi_then_free(&it->head);
+        hyi_message_free(&it->head);
         return err;
     }
     if (it->ended) hyi_send_system(self, &it->head);
@@ -398,8 +398,6 @@ hy_err hyi_then_call(hy_actor *self, hyi_message *message) {
     return it->then(self, self->state, it->err, reply);
 }
 
-void hyi_then_free(hyi_message *message) {
-    hyi_then *it = (hyi_then *)(void *)message;
-    hyi_reply_free(it->reply);
-    hyi_block_free(it, it->head.block_class);
+void hyi_then_end(hyi_message *message) {
+    hyi_reply_free(((hyi_then *)(void *)message)->reply);
 }

@@ -125,9 +125,9 @@ HY_CHECKED hy_err hyi_ask_taken(hy_actor *self, hyi_message *message);
 // lies at the beginning of `size` bytes, and goes by hyi_send to the actor. NULL: no memory.
 // Handler.
 hyi_then *hyi_then_new(hy_actor *self, hy_then then, size_t size);
-// A turn, HYI_SYSTEM_ANSWER, instead of the behaviour; then hyi_then_free. Handler.
+// A turn, HYI_SYSTEM_ANSWER, instead of the behaviour. Handler.
 hy_err hyi_then_call(hy_actor *self, hyi_message *message);
-void hyi_then_free(hyi_message *message); // instead of hyi_message_free
+void hyi_then_end(hyi_message *message); // hyi_message_free: what such a message owns
 // The end of a start: nobody answers what it promised, and it wants no answer any more. Owner.
 void hyi_asks_end(hy_actor *actor);
 void hyi_asks_free(hyi_kin *kin); // memory only, running nothing

@@ -219,7 +219,7 @@ struct hyi_kin {
     struct hyi_alarms *alarms;     // alarm.c; NULL: none
     struct hyi_hoard *hoard;       // hy_actor_mem, hy_actor_own; hoard.c; NULL: none
     struct hyi_numbers *numbers;   // for the snapshot; numbers.c; NULL: not looked at yet
-    hy_task *lent;                 // the fiber whose handler waits; NULL: none
+    hy_task *receiver;             // a fiber actor's fiber, while it waits in hy_receive; receive.c
     uint32_t start; // which start this is, from 1: what belongs to an older one is dead
     hy_err doom;    // what it is to fail with as soon as it can; ending.c
     char name[64];

@@ -12,6 +12,8 @@
 
 #include <string.h>
 
+HY_RECORD_DEFINE(hy_nothing, HY_NOTHING)
+
 static inline hyi_message *message_of(const void *body) {
     return (hyi_message *)(uintptr_t)body - 1;
 }
@@ -49,6 +51,9 @@ void *hyi_message_make(const hy_message_kind *kind) {
 
 static void message_free_rest(hyi_message *message) {
     if (message->flags & HYI_MESSAGE_ASKED) hyi_ask_dropped(message, HY_DROP_NOBODY);
+    if ((message->flags & HYI_MESSAGE_SYSTEM) && message->tag == HYI_SYSTEM_ANSWER) {
+        hyi_then_end(message);
+    }
     if (message->flags & HYI_MESSAGE_SHARED) hyi_shared_end(message);
     if (message->flags & HYI_MESSAGE_MORE) hyi_more_end(message);
 }

@@ -286,7 +286,7 @@ hy_err hy_room_then(hy_actor *self, hy_ref to, hy_then then) {
     }
     hy_err err = room_join(&it->waiter);
     if (err != HY_OK) {
-        hyi_then_free(&it->then.head);
+        hyi_message_free(&it->then.head);
         return err;
     }
     if (!hyi_poke_ref(to, HYI_ORDER_ROOM) && room_leave_if_there(to, &it->waiter)) {

@@ -85,7 +85,7 @@ void hyi_drop_queued(hy_ref to, const hy_actor_type *type, hyi_message *message,
     if (message->flags & HYI_MESSAGE_SYSTEM) {
         message->tag &= (uint16_t)~HYI_SYSTEM_STALE;
         if (message->tag == HYI_SYSTEM_ANSWER) {
-            hyi_then_free(message);
+            hyi_message_free(message);
         } else {
             hyi_system_refused(message);
         }
@@ -102,10 +102,11 @@ static inline bool send_to_own(hyi_worker *here, hy_actor *actor, hyi_message *m
     if (__builtin_expect(!hyi_inbox_is_clear(actor), 0) && !hyi_inbox_drain(actor)) return false;
     if (__builtin_expect(message->flags & (HYI_MESSAGE_SYSTEM | HYI_MESSAGE_URGENT), 0)) {
         hyi_lane_append(actor, message);
+        if ((message->flags & HYI_MESSAGE_SYSTEM) == 0) hyi_mailbox_count(actor, 1);
     } else {
         hyi_local_append(actor, message);
+        hyi_mailbox_count(actor, 1);
     }
-    hyi_mailbox_count(actor, 1);
     hyi_make_ready(here, actor);
     return true;
 }

@@ -7,7 +7,7 @@
 // A handler that waits keeps the fiber it runs on: the root's hook (worker.c) lends it out, and the
 // worker goes on with another one. The actor is HYI_ACTOR_LENT then, bound to its worker, and may
 // be visited for what is urgent: orders, and system messages that call no user code. When the
-// handler returns, its visit ends on the old fiber: turn_returned.
+// handler returns, its visit ends on the old fiber: hyi_turn_returned.
 //
 // What a turn has taken out of the mailbox gives room at its end, all at once.
 #include "actor/turn.h"
@@ -24,8 +24,8 @@
 static bool turn_unusual(hyi_worker *worker, hy_actor *actor, uint8_t orders);
 static hy_err turn_special(hyi_worker *worker, hy_actor *actor, hyi_message *message);
 static bool turn_messages(hyi_worker *worker, hy_actor *actor, uint32_t most);
-static void turn_system(hy_actor *actor, hyi_message *message);
 static void turn_rest(hyi_worker *worker, hy_actor *actor, uint32_t freed);
+static hyi_message **turn_at_hand(const hy_actor *actor);
 
 // ---- the usual visit --------------------------------------------------------------------------
 
@@ -42,9 +42,13 @@ static inline uint32_t turn_most(const hyi_worker *worker, const hy_actor *actor
 bool hyi_turn(hyi_worker *worker, hy_actor *actor) {
     worker->running = actor;
     worker->dispatcher->freed = 0;
-    if (__builtin_expect(!hyi_inbox_is_clear(actor), 0)) (void)hyi_inbox_drain(actor);
+    if (__builtin_expect(!hyi_inbox_is_clear(actor), 0)) {
+        (void)hyi_inbox_drain(actor);
+        if (__builtin_expect(hyi_mailbox_over(actor) > 0, 0)) hyi_mailbox_trim(actor);
+    }
     uint8_t orders = hyi_orders(actor);
-    bool is_usual = actor->phase == HYI_RUNNING && !(actor->flags & HYI_ACTOR_LENT);
+    const uint8_t special = HYI_ACTOR_LENT | HYI_ACTOR_FIBER;
+    bool is_usual = actor->phase == HYI_RUNNING && !(actor->flags & special);
     if (__builtin_expect(orders != 0 || !is_usual, 0)) return turn_unusual(worker, actor, orders);
     return turn_messages(worker, actor, turn_most(worker, actor));
 }
@@ -77,13 +81,13 @@ static bool turn_is_over(hy_actor *actor, hy_err err, hyi_message **handling) {
 }
 
 // The handler has waited, and returned: this fiber is not the dispatcher any more.
-static bool turn_returned(hyi_worker *worker, hyi_dispatcher *me, hy_err err) {
+bool hyi_turn_returned(hyi_worker *worker, hyi_dispatcher *me, hy_err err) {
     hy_actor *actor = me->actor;
     hyi_here = worker;
     bool over = turn_is_over(actor, err, &me->handling);
     turn_end_message(worker, &me->handling);
     if (!over && (actor->flags & HYI_ACTOR_ENDING)) hyi_stopping(actor, HY_OK);
-    hyi_mailbox_count(actor, -(int32_t)me->freed);
+    hyi_mailbox_freed(actor, me->freed);
     hyi_dispatcher_return(worker, me);
     return true;
 }
@@ -102,9 +106,9 @@ static bool turn_messages(hyi_worker *worker, hy_actor *actor, uint32_t most) {
             HYI_BUMP(worker->handler_number, 1);
             err = actor->behaviour->handle(actor, actor->state, message);
         }
-        if (__builtin_expect(me->actor != NULL, 0)) return turn_returned(worker, me, err);
+        if (__builtin_expect(me->actor != NULL, 0)) return hyi_turn_returned(worker, me, err);
         bool over = turn_is_over(actor, err, &worker->handling);
-        if (__builtin_expect(me->actor != NULL, 0)) return turn_returned(worker, me, HY_OK);
+        if (__builtin_expect(me->actor != NULL, 0)) return hyi_turn_returned(worker, me, HY_OK);
         turn_end_message(worker, &worker->handling);
         actor->handled++;
         if (__builtin_expect(over, 0)) break;
@@ -113,7 +117,7 @@ static bool turn_messages(hyi_worker *worker, hy_actor *actor, uint32_t most) {
             break;
         }
     }
-    if (__builtin_expect(me->actor != NULL, 0)) return turn_returned(worker, me, HY_OK);
+    if (__builtin_expect(me->actor != NULL, 0)) return hyi_turn_returned(worker, me, HY_OK);
     turn_rest(worker, actor, me->freed);
     return false;
 }
@@ -124,7 +128,7 @@ void hyi_turn_fail(hyi_dispatcher *me, hy_actor *actor, hy_err err, const char *
     *handling = NULL;
     hyi_failed(actor, err, text, message);
     if (me->actor) {
-        hyi_mailbox_count(actor, -(int32_t)me->freed);
+        hyi_mailbox_freed(actor, me->freed);
         hyi_dispatcher_return(worker, me);
         return;
     }
@@ -137,8 +141,7 @@ static void turn_rest(hyi_worker *worker, hy_actor *actor, uint32_t freed) {
     worker->running = NULL;
     worker->slice_left -= freed < worker->slice_left ? freed : worker->slice_left;
     HYI_BUMP(worker->turns, 1);
-    if (__builtin_expect(actor->awaited, 0)) hyi_room_give(actor, freed);
-    if (freed > 0) hyi_mailbox_count(actor, -(int32_t)freed);
+    hyi_mailbox_freed(actor, freed);
     actor->flags &= (uint8_t)~HYI_ACTOR_READY;
     if (__builtin_expect(actor->phase == HYI_ENDED, 0)) {
         if (!hyi_life_over(worker, actor)) hyi_make_ready(worker, actor);
@@ -163,8 +166,7 @@ static void turn_urgent_system(hy_actor *actor) {
     while (kin && (message = kin->system_first)) {
         kin->system_first = (hyi_message *)message->next_;
         if (hyi_system_is_urgent(message->tag) || (message->tag & HYI_SYSTEM_STALE)) {
-            turn_system(actor, message);
-            hyi_mailbox_count(actor, -1);
+            hyi_turn_system(actor, message);
             continue;
         }
         message->next_ = NULL;
@@ -201,13 +203,17 @@ static bool turn_unusual(hyi_worker *worker, hy_actor *actor, uint8_t orders) {
     }
     if (orders & (uint8_t)~own) hyi_obey(actor, orders & (uint8_t)~own);
     if (me->actor == NULL) turn_urgent_system(actor);
+    if (was_lent && actor->kin && actor->kin->receiver) hyi_receive_look(actor);
     bool is_ours = me->actor == NULL && (actor->flags & HYI_ACTOR_LENT) == 0;
     if (is_ours && actor->phase == HYI_UNBORN) hyi_begin(worker, actor);
-    if (me->actor != NULL) return turn_returned(worker, me, HY_OK);
+    if (me->actor != NULL) return hyi_turn_returned(worker, me, HY_OK);
     if (is_ours && actor->phase == HYI_RUNNING) {
         if (actor->flags & HYI_ACTOR_ENDING) {
             hyi_stopping(actor, HY_OK);
-            if (me->actor != NULL) return turn_returned(worker, me, HY_OK);
+            if (me->actor != NULL) return hyi_turn_returned(worker, me, HY_OK);
+        } else if (actor->flags & HYI_ACTOR_FIBER) {
+            hyi_run_begin(worker, actor);
+            if (me->actor != NULL) return hyi_turn_returned(worker, me, HY_OK);
         } else {
             return turn_messages(worker, actor, turn_most(worker, actor));
         }
@@ -216,7 +222,7 @@ static bool turn_unusual(hyi_worker *worker, hy_actor *actor, uint8_t orders) {
     return false;
 }
 
-static void turn_system(hy_actor *actor, hyi_message *message) {
+void hyi_turn_system(hy_actor *actor, hyi_message *message) {
     if (message->tag & HYI_SYSTEM_STALE) {
         hyi_drop_queued(HY_NOBODY, actor->type, message, HY_DROP_NOBODY);
     } else {
@@ -224,32 +230,45 @@ static void turn_system(hy_actor *actor, hyi_message *message) {
     }
 }
 
+bool hyi_turn_drops(hyi_worker *worker, hy_actor *actor, hyi_message *message) {
+    hy_drop reason = HY_DROP_COUNT;
+    if (message->tag == 0) {
+        hyi_mailbox_count(actor, 1); // it took no room, and gives none back: it was for another
+        reason = HY_DROP_NOBODY;
+    } else if ((message->flags & HYI_MESSAGE_SHARED) && hyi_shared_skips(message)) {
+        reason = HY_DROP_OLD;
+    } else if ((message->flags & HYI_MESSAGE_MORE) && hyi_message_is_late(worker, message)) {
+        reason = HY_DROP_LATE;
+    } else if ((message->flags & HYI_MESSAGE_ALARM) && !hyi_alarm_stands(actor, message)) {
+        reason = HY_DROP_ALARM;
+    }
+    if (reason == HY_DROP_COUNT) return false;
+    hyi_drop_queued(hyi_ref_of(actor), actor->type, message, reason);
+    return true;
+}
+
+// Of hyi_then_call. It stays at hand meanwhile: if its function fails, it is freed by hyi_failed.
+static hy_err turn_then(hyi_worker *worker, hy_actor *actor, hyi_message *message) {
+    worker->handling = message;
+    hy_err err = hyi_then_call(actor, message);
+    *turn_at_hand(actor) = NULL; // where it is now: the function may have waited
+    hyi_message_free(message);
+    return err;
+}
+
 // A message with flags. The message at hand is over when it is not to be counted as handled.
 static hy_err turn_special(hyi_worker *worker, hy_actor *actor, hyi_message *message) {
     if (message->flags & HYI_MESSAGE_SYSTEM) {
+        hyi_mailbox_count(actor, 1); // it took no room, and gives none back
         worker->handling = NULL;
         if (message->tag != HYI_SYSTEM_ANSWER && message->tag != HYI_SYSTEM_ROOM) {
-            turn_system(actor, message);
+            hyi_turn_system(actor, message);
             return HY_OK;
         }
-        hy_err err = hyi_then_call(actor, message);
-        hyi_then_free(message);
-        return err;
+        return turn_then(worker, actor, message);
     }
-    hy_drop reason = HY_DROP_NOBODY;
-    if (message->tag != 0) {
-        reason = HY_DROP_COUNT;
-        if ((message->flags & HYI_MESSAGE_SHARED) && hyi_shared_skips(message)) {
-            reason = HY_DROP_OLD;
-        } else if ((message->flags & HYI_MESSAGE_MORE) && hyi_message_is_late(worker, message)) {
-            reason = HY_DROP_LATE;
-        } else if ((message->flags & HYI_MESSAGE_ALARM) && !hyi_alarm_stands(actor, message)) {
-            reason = HY_DROP_ALARM;
-        }
-    }
-    if (reason != HY_DROP_COUNT) {
+    if (hyi_turn_drops(worker, actor, message)) {
         worker->handling = NULL;
-        hyi_drop_queued(hyi_ref_of(actor), actor->type, message, reason);
         return HY_OK;
     }
     HYI_BUMP(worker->handler_number, 1);

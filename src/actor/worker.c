@@ -124,6 +124,13 @@ static bool worker_has_urgent(const hy_actor *actor) {
            (actor->kin && actor->kin->system_first);
 }
 
+void hyi_actor_bind(hyi_worker *worker, hy_actor *actor) {
+    actor->flags |= HYI_ACTOR_LENT;
+    if (hyi_pinned(actor) != 0) return;
+    uint8_t pinned = (uint8_t)(HYI_PINNED_LENT | (worker->number + 1u));
+    atomic_store_explicit(&actor->pinned, pinned, memory_order_relaxed);
+}
+
 // On the fiber that is about to wait in a handler.
 static void worker_on_lent(void *self, hy_task *task) {
     (void)self; // a root may have the workers of two nodes
@@ -134,18 +141,18 @@ static void worker_on_lent(void *self, hy_task *task) {
     HY_ASSERT(worker->dispatcher == me && actor);
     me->actor = actor;
     me->handling = worker->handling;
+    if (me->freed > 1) { // what it handled before, in this visit
+        hyi_mailbox_freed(actor, me->freed - 1);
+        me->freed = 1;
+    }
     me->arena = worker->turn_arena;
     hy_arena_init(&worker->turn_arena, worker->node->mem, 0);
     hyi_list_append(&worker->lent, &me->link);
     worker->running = NULL;
     worker->handling = NULL;
     worker->dispatcher = NULL;
-    actor->flags |= HYI_ACTOR_LENT;
+    hyi_actor_bind(worker, actor);
     actor->flags &= (uint8_t)~HYI_ACTOR_READY;
-    if (hyi_pinned(actor) == 0) {
-        uint8_t pinned = (uint8_t)(HYI_PINNED_LENT | (worker->number + 1u));
-        atomic_store_explicit(&actor->pinned, pinned, memory_order_relaxed);
-    }
     hyi_actor_waits(actor);
     worker->dispatcher_parked = true;
     if (worker_has_urgent(actor)) {

@@ -1,0 +1,198 @@
+// receive_test.c - actors in blocking style.
+#include "kit/kit.h"
+#include "actor/ask.h"
+#include "actor/node_suite.h"
+
+#define PIECE(F) F(1, u64, n)
+HY_RECORD(piece, PIECE)
+HY_RECORD_DEFINE(piece, PIECE)
+
+#define READER(TELL, ASK, x)                                                                       \
+    TELL(x, 1, add, piece)                                                                         \
+    ASK(x, 2, sum, piece, piece)                                                                   \
+    ASK(x, 3, ignore, piece, piece)                                                                \
+    TELL(x, 4, quit, piece)                                                                        \
+    ASK(x, 5, other, piece, piece)
+HY_PROTOCOL(reader, READER);
+HY_PROTOCOL_DEFINE(reader, READER);
+
+typedef struct reader_state {
+    uint64_t sum, timeouts;
+} reader_state;
+
+typedef struct reader_story { // outlives the actor
+    uint64_t sum;
+    hy_err last;
+    uint32_t starts, stops;
+    reader_ref other;
+} reader_story;
+
+static hy_err reader_loop(hy_actor *self, reader_state *state, reader_story *story) {
+    for (;;) {
+        hy_received got;
+        hy_err err = hy_receive(self, HY_NEVER, &got);
+        story->last = err;
+        if (err) return err == HY_CLOSED ? HY_OK : err;
+        const piece *it = (const piece *)got.body;
+        if (got.tag == reader_add_tag) state->sum += it->n;
+        if (got.tag == reader_sum_tag) reader_reply_sum(self, &(piece){ .n = state->sum + it->n });
+        if (got.tag == reader_quit_tag) return it->n ? HY_INVARIANT : HY_OK;
+        if (got.tag == reader_other_tag) {
+            piece answer = { 0 };
+            err = HY_ASK(reader, sum, story->other, HY_MS(50), &answer, .n = it->n);
+            if (err) return err;
+            reader_reply_other(self, &answer);
+        }
+        story->sum = state->sum;
+    }
+}
+
+static hy_err reader_start(hy_actor *self, void *state, const void *arg) {
+    (void)self, (void)state;
+    (*(reader_story *const *)arg)->starts++;
+    return HY_OK;
+}
+
+static void reader_stop(hy_actor *self, void *state, hy_err why) {
+    (void)self, (void)state, (void)why;
+}
+
+static reader_story *reader_stories[2];
+
+static hy_err reader_run(hy_actor *self, void *state) {
+    return reader_loop(self, (reader_state *)state, reader_stories[0]);
+}
+static hy_err reader_run_other(hy_actor *self, void *state) {
+    return reader_loop(self, (reader_state *)state, reader_stories[1]);
+}
+
+static const hy_actor_type reader_type = { .name = "reader",
+                                           .state_size = sizeof(reader_state),
+                                           .arg_size = sizeof(reader_story *),
+                                           .start = reader_start,
+                                           .stop = reader_stop,
+                                           .run = reader_run,
+                                           .protocol = &reader_protocol };
+static const hy_actor_type other_type = { .name = "other reader",
+                                          .state_size = sizeof(reader_state),
+                                          .run = reader_run_other,
+                                          .stack = HY_STACK_256K,
+                                          .protocol = &reader_protocol };
+
+static hy_err reader_spawn(hy_node *node, reader_story *story, hy_ref parent, hy_restart restart,
+                           reader_ref *out_ref) {
+    reader_stories[0] = story;
+    return HY_SPAWN(reader, node, parent, &reader_type, &story,
+                    HY_OPTIONS(hy_actor, .restart = restart), out_ref);
+}
+
+static hy_err messages_are_received_in_order(hy_node *node, void *unused) {
+    (void)unused;
+    reader_story story = { 0 };
+    reader_ref it;
+    piece got = { 0 };
+    CHECK_OK(reader_spawn(node, &story, HY_NOBODY, HY_TEMPORARY, &it));
+    CHECK_OK(HY_TELL(reader, add, it, .n = 1));
+    CHECK_OK(HY_TELL(reader, add, it, .n = 2));
+    CHECK_OK(HY_ASK(reader, sum, it, 0, &got, .n = 10));
+    CHECK_EQ(got.n, 13);
+    CHECK_OK(HY_TELL(reader, add, it, .n = 3));
+    CHECK_OK(HY_ASK(reader, sum, it, 0, &got, .n = 0));
+    CHECK_EQ(got.n, 6);
+    return HY_OK;
+}
+
+static hy_err what_is_not_answered_says_so(hy_node *node, void *unused) {
+    (void)unused;
+    reader_story story = { 0 };
+    reader_ref it;
+    piece got = { 0 };
+    CHECK_OK(reader_spawn(node, &story, HY_NOBODY, HY_TEMPORARY, &it));
+    CHECK_ERR(HY_ASK(reader, ignore, it, HY_SECONDS(90), &got, .n = 1), HY_UNSUPPORTED);
+    CHECK_OK(HY_ASK(reader, sum, it, 0, &got, .n = 0));
+    return HY_OK;
+}
+
+static hy_err stop_closes_the_receive(hy_node *node, void *unused) {
+    (void)unused;
+    reader_story story = { 0 };
+    reader_ref it;
+    CHECK_OK(reader_spawn(node, &story, HY_NOBODY, HY_TEMPORARY, &it));
+    CHECK_OK(hy_actor_wait_ready(it.ref, HY_NEVER));
+    CHECK_OK(hy_sleep(HY_MS(5)));
+    hy_actor_stop(it.ref);
+    CHECK_OK(hy_actor_wait_end(it.ref, HY_NEVER));
+    CHECK_ERR(story.last, HY_CLOSED);
+    return HY_OK;
+}
+
+static hy_err kill_cancels_the_receive(hy_node *node, void *unused) {
+    (void)unused;
+    reader_story story = { 0 };
+    reader_ref it;
+    CHECK_OK(reader_spawn(node, &story, HY_NOBODY, HY_TEMPORARY, &it));
+    CHECK_OK(hy_sleep(HY_MS(5)));
+    hy_actor_kill(it.ref);
+    CHECK_ERR(hy_actor_wait_end(it.ref, HY_NEVER), HY_CANCELLED);
+    CHECK_ERR(story.last, HY_CANCELLED);
+    return HY_OK;
+}
+
+static hy_err returning_ends_or_fails(hy_node *node, void *unused) {
+    (void)unused;
+    reader_story story = { 0 };
+    reader_ref it;
+    piece got = { 0 };
+    hy_ref top;
+    CHECK_OK(reader_spawn(node, &story, HY_NOBODY, HY_TEMPORARY, &it));
+    CHECK_OK(HY_TELL(reader, quit, it, .n = 0));
+    CHECK_OK(hy_actor_wait_end(it.ref, HY_NEVER));
+    CHECK_OK(reader_spawn(node, &story, HY_NOBODY, HY_TEMPORARY, &it));
+    CHECK_OK(HY_TELL(reader, quit, it, .n = 1));
+    CHECK_ERR(hy_actor_wait_end(it.ref, HY_NEVER), HY_INVARIANT);
+    CHECK_OK(hy_spawn_actor(node, HY_NOBODY, &hy_supervisor_type, NULL, NULL, &top));
+    story.starts = 0;
+    CHECK_OK(reader_spawn(node, &story, top, HY_PERMANENT, &it));
+    CHECK_OK(HY_TELL(reader, quit, it, .n = 1));
+    CHECK_OK(HY_TELL(reader, add, it, .n = 4)); // for the next start
+    CHECK_OK(HY_ASK(reader, sum, it, 0, &got, .n = 0));
+    CHECK_EQ(got.n, 4);
+    CHECK_EQ(story.starts, 2);
+    return HY_OK;
+}
+
+static hy_err fiber_actors_ask_each_other(hy_node *node, void *unused) {
+    (void)unused;
+    reader_story story = { 0 }, other_story = { 0 };
+    reader_ref it, other;
+    piece got = { 0 };
+    CHECK_OK(reader_spawn(node, &story, HY_NOBODY, HY_TEMPORARY, &it));
+    reader_stories[1] = &other_story;
+    CHECK_OK(HY_SPAWN(reader, node, HY_NOBODY, &other_type, NULL, NULL, &other));
+    story.other = other;
+    other_story.other = it;
+    CHECK_OK(HY_TELL(reader, add, other, .n = 5));
+    CHECK_OK(HY_ASK(reader, other, it, 0, &got, .n = 1));
+    CHECK_EQ(got.n, 6);
+    return HY_OK;
+}
+
+NODE_ALL(messages_are_received_in_order)
+NODE_ALL(what_is_not_answered_says_so)
+NODE_ALL(stop_closes_the_receive)
+NODE_ALL(kill_cancels_the_receive)
+NODE_ALL(returning_ends_or_fails)
+NODE_ALL(fiber_actors_ask_each_other)
+
+KIT_TESTS(KIT_TEST(sim_messages_are_received_in_order),
+          KIT_TEST_ONCE(one_messages_are_received_in_order),
+          KIT_TEST_ONCE(two_messages_are_received_in_order),
+          KIT_TEST(sim_what_is_not_answered_says_so),
+          KIT_TEST_ONCE(one_what_is_not_answered_says_so),
+          KIT_TEST_ONCE(two_what_is_not_answered_says_so), KIT_TEST(sim_stop_closes_the_receive),
+          KIT_TEST_ONCE(one_stop_closes_the_receive), KIT_TEST_ONCE(two_stop_closes_the_receive),
+          KIT_TEST(sim_kill_cancels_the_receive), KIT_TEST_ONCE(one_kill_cancels_the_receive),
+          KIT_TEST_ONCE(two_kill_cancels_the_receive), KIT_TEST(sim_returning_ends_or_fails),
+          KIT_TEST_ONCE(one_returning_ends_or_fails), KIT_TEST_ONCE(two_returning_ends_or_fails),
+          KIT_TEST(sim_fiber_actors_ask_each_other), KIT_TEST_ONCE(one_fiber_actors_ask_each_other),
+          KIT_TEST_ONCE(two_fiber_actors_ask_each_other))
