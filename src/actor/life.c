@@ -29,7 +29,6 @@
 #define LIFE_INLINE 0x40u  // state_class: the state lies in the slot
 #define LIFE_HAS_ARG 0x80u // behind it is the argument
 #define LIFE_CLASS 0x3fu
-#define LIFE_CAPACITY 1024u
 
 // ---- the state and the argument ---------------------------------------------------------------
 
@@ -82,6 +81,12 @@ const void *hyi_actor_arg(const hy_actor *actor) {
 
 // ---- the beginning ----------------------------------------------------------------------------
 
+// Nothing waits there, and as much as usual may.
+static void life_empty_mailbox(hy_actor *actor) {
+    uint32_t sent = atomic_load_explicit(&actor->inbox_sent, memory_order_relaxed);
+    atomic_store_explicit(&actor->inbox_limit, sent + HYI_MAILBOX_CAPACITY, memory_order_relaxed);
+}
+
 hy_err hyi_actor_new(hy_node *node, const hy_actor_type *type, const void *arg,
                      hy_actor **out_actor) {
     HY_ASSERT(HY_IMPLIES(type->arg_size > 0, arg));
@@ -105,8 +110,7 @@ hy_err hyi_actor_new(hy_node *node, const hy_actor_type *type, const void *arg,
     atomic_store_explicit(&actor->pinned, 0, memory_order_relaxed);
     actor->phase = HYI_UNBORN;
     atomic_store_explicit(&actor->waits_for, 0, memory_order_relaxed);
-    uint32_t sent = atomic_load_explicit(&actor->inbox_sent, memory_order_relaxed);
-    atomic_store_explicit(&actor->inbox_limit, sent + LIFE_CAPACITY, memory_order_relaxed);
+    life_empty_mailbox(actor);
     *out_actor = actor;
     return HY_OK;
 }
@@ -141,8 +145,10 @@ void hyi_actor_gone(hy_actor *actor) {
     uint32_t generation = atomic_load_explicit(&actor->life, memory_order_relaxed) >> 8;
     actor->phase = HYI_ENDED;
     // Sequential: pairs with the look at the generation in hyi_inbox_push, see above.
-    atomic_exchange_explicit(&actor->life, (generation + 1) << 8, memory_order_seq_cst);
+    uint32_t life =
+        atomic_exchange_explicit(&actor->life, (generation + 1) << 8, memory_order_seq_cst);
     hyi_yield_point("gone");
+    hyi_mailbox_end(hyi_node_of_actor(actor), actor, (uint8_t)(life & HYI_ORDERS));
 }
 
 void hyi_actor_discard(hy_actor *actor) {
@@ -184,6 +190,7 @@ bool hyi_life_over(hyi_worker *worker, hy_actor *actor) {
     life_free_state(actor);
     atomic_store_explicit(&actor->owner, HYI_NO_OWNER, memory_order_relaxed);
     actor->phase = HYI_FREE;
+    life_empty_mailbox(actor);
     hyi_slot_give(worker->node, actor);
     if (__builtin_expect(atomic_load_explicit(&worker->node->closing, memory_order_relaxed), 0)) {
         hyi_node_one_less(worker->node);

@@ -220,14 +220,21 @@ static hy_err node_run(hyi_keeper *keeper, hy_scope *scope) {
 
 static hy_err node_serve(void *arg) {
     hyi_keeper *keeper = (hyi_keeper *)arg;
-    hy_err err = hy_spawn(NULL, node_watch, keeper, NULL, NULL);
-    if (err == HY_OK) {
-        HY_SCOPE(scope, &err, .name = "actors", .shield = HY_NEVER, .policy = hy_ignore) {
-            err = node_run(keeper, scope);
-        }
+    hy_task *watch = NULL;
+    hy_err err = hy_spawn(NULL, node_watch, keeper, NULL, &watch);
+    if (err != HY_OK) {
+        keeper->ended = true;
+        return err;
     }
-    while (atomic_load_explicit(&keeper->look_asked, memory_order_acquire))
-        (void)hy_sleep(0); // the post is under way
+    HY_SCOPE(scope, &err, .name = "actors", .shield = HY_NEVER, .policy = hy_ignore) {
+        err = node_run(keeper, scope);
+        hy_task_cancel(watch, HY_CANCELLED);
+        hy_err watched = hy_await(watch);
+        HY_ASSERT(watched == HY_OK);
+        // Acquire: pairs with the release in hyi_node_look: its post may be under way.
+        while (atomic_load_explicit(&keeper->look_asked, memory_order_acquire))
+            (void)hy_yield();
+    }
     keeper->ended = true;
     hyi_node_forget(&keeper->node);
     if (!keeper->opening) node_free(keeper);

@@ -39,7 +39,7 @@ static void queue_mark(hy_actor *actor, hyi_chain chain,
 hyi_pushed hyi_inbox_push(hy_actor *actor, uint32_t generation, hyi_chain chain,
                           void (*stale)(hy_actor *actor, hyi_message *message), bool *out_stale) {
     __atomic_store_n(&chain.last->next_, NULL, __ATOMIC_RELAXED);
-    atomic_fetch_add_explicit(&actor->inbox_sent, chain.count, memory_order_relaxed);
+    bool takes_room = (chain.first->flags & HYI_MESSAGE_SYSTEM) == 0;
     hyi_yield_point("push: before the exchange");
     // Acquire: pairs with the release in hyi_inbox_let_go, if it gives EMPTY, and in
     // hyi_inbox_drain, if OWNED: `inbox_oldest` was cleared before. Release: pairs with the
@@ -51,7 +51,13 @@ hyi_pushed hyi_inbox_push(hy_actor *actor, uint32_t generation, hyi_chain chain,
     hyi_yield_point("push: in the gap");
     uint32_t life = atomic_load_explicit(&actor->life, memory_order_seq_cst);
     *out_stale = life >> 8 != generation;
-    if (__builtin_expect(*out_stale, 0)) queue_mark(actor, chain, stale);
+    if (__builtin_expect(*out_stale, 0)) {
+        queue_mark(actor, chain, stale);
+    } else if (takes_room) {
+        // Before the link: nobody takes a message out that is not counted yet; and the slot is this
+        // actor's as long as the link is missing.
+        atomic_fetch_add_explicit(&actor->inbox_sent, chain.count, memory_order_relaxed);
+    }
     if (before > HYI_INBOX_EMPTY) {
         queue_link((hyi_message *)before, chain.first);
     } else {
