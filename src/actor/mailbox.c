@@ -8,10 +8,10 @@
 //
 // Policies. The owner of the actor can give up what waits; other workers' senders cannot touch it.
 // So with HY_FULL_DROP_OLD they push beyond the limit, up to as much again, and the owner gives up
-// the oldest when it looks at its mailbox next (hyi_mailbox_trim).
-//
+// the oldest when it looks at its mailbox next (hyi_mailbox_trim). Waiting for room is in room.c.
 #include "actor/mailbox.h"
-
+#include "actor/life.h"
+#include "actor/queue.h"
 #include "actor/slot.h"
 
 #define MAILBOX_CAPACITY_MAX (1u << 24)
@@ -155,10 +155,7 @@ hy_err hyi_mailbox_begin(hy_node *node, hy_actor *actor, const hy_mailbox_option
     bool plain =
         !options || (options->full == HY_FULL_FAIL &&
                      (options->capacity == 0 || options->capacity == HYI_MAILBOX_CAPACITY));
-    if (plain) {
-        mailbox_limit(actor, HYI_MAILBOX_CAPACITY);
-        return HY_OK;
-    }
+    if (plain) return HY_OK;
     hy_err err = mailbox_check(options);
     return err == HY_OK ? mailbox_own(node, actor, options) : err;
 }
@@ -242,17 +239,10 @@ static bool mailbox_give_up_oldest(hy_actor *actor, struct hyi_mailbox *box) {
     return true;
 }
 
-// How many more wait than should.
-static int32_t mailbox_over(hy_actor *actor) {
-    uint32_t limit = atomic_load_explicit(&actor->inbox_limit, memory_order_relaxed);
-    uint32_t sent = atomic_load_explicit(&actor->inbox_sent, memory_order_relaxed);
-    return (int32_t)(sent - limit);
-}
-
 void hyi_mailbox_trim(hy_actor *actor) {
     struct hyi_mailbox *box = actor->kin ? actor->kin->mailbox : NULL;
     if (!box || box->full != HY_FULL_DROP_OLD) return;
-    while (mailbox_over(actor) > 0 && mailbox_give_up_oldest(actor, box)) {
+    while (hyi_mailbox_over(actor) > 0 && mailbox_give_up_oldest(actor, box)) {
     }
 }
 
@@ -263,6 +253,17 @@ typedef struct mailbox_policy {
     uint32_t capacity;
     uint8_t full;
 } mailbox_policy;
+
+// An actor that nobody owns becomes this worker's, so that it can be given up what waits there. It
+// is ready then, whoever it is by now; so its turn gives it back.
+static void mailbox_try_own(hy_actor *actor) {
+    hyi_worker *here = hyi_here;
+    if (!here || here->node->options.number != actor->node || mailbox_is_owner(actor)) return;
+    uint32_t pinned = hyi_pinned(actor);
+    if ((pinned != 0 && pinned != here->number + 1u) || !hyi_inbox_seize(actor)) return;
+    atomic_store_explicit(&actor->owner, here->number, memory_order_relaxed);
+    hyi_make_ready(here, actor);
+}
 
 static mailbox_policy mailbox_policy_of(hy_node *node, hy_actor *actor, hy_ref to) {
     mailbox_policy policy = { .capacity = HYI_MAILBOX_CAPACITY, .full = HY_FULL_FAIL };
@@ -301,11 +302,23 @@ static hyi_full_answer mailbox_refuses(hy_err err) {
     return (hyi_full_answer){ .verdict = HYI_FULL_DROP, .reason = reason, .err = err };
 }
 
-static hyi_full_answer mailbox_drop_old(hy_actor *actor, const mailbox_policy *policy) {
-    // The owner makes room itself, others leave that to it, within bounds.
-    bool room = policy->own ? mailbox_give_up_oldest(actor, policy->own)
-                            : mailbox_over(actor) < (int32_t)policy->capacity;
-    if (room) return (hyi_full_answer){ .verdict = HYI_FULL_PUSH };
+// The owner makes room itself; others leave that to it, within bounds.
+static bool mailbox_makes_room(hy_actor *actor, const mailbox_policy *policy) {
+    if (!policy->own) return hyi_mailbox_over(actor) < (int32_t)policy->capacity;
+    if (!hyi_inbox_is_clear(actor)) (void)hyi_inbox_drain(actor);
+    while (hyi_mailbox_is_full(actor)) {
+        if (!mailbox_give_up_oldest(actor, policy->own)) return false;
+    }
+    return true;
+}
+
+static hyi_full_answer mailbox_drop_old(hy_node *node, hy_actor *actor, hy_ref to) {
+    mailbox_try_own(actor);
+    mailbox_policy policy = mailbox_policy_of(node, actor, to);
+    // Another policy is another actor's: the caller will find that.
+    if (policy.full != HY_FULL_DROP_OLD || mailbox_makes_room(actor, &policy)) {
+        return (hyi_full_answer){ .verdict = HYI_FULL_PUSH };
+    }
     return (hyi_full_answer){ .verdict = HYI_FULL_DROP, .reason = HY_DROP_NEW, .err = HY_OK };
 }
 
@@ -322,7 +335,7 @@ hyi_full_answer hyi_mailbox_full(hy_ref to, hy_actor *actor, hy_ns room_wait) {
     }
     case HY_FULL_DROP_NEW:
         return (hyi_full_answer){ .verdict = HYI_FULL_DROP, .reason = HY_DROP_NEW, .err = HY_OK };
-    case HY_FULL_DROP_OLD: return mailbox_drop_old(actor, &policy);
+    case HY_FULL_DROP_OLD: return mailbox_drop_old(node, actor, to);
     case HY_FULL_REDIRECT:
         return (hyi_full_answer){ .verdict = HYI_FULL_ELSEWHERE, .elsewhere = policy.redirect };
     case HY_FULL_STOP: (void)hyi_poke_ref(to, HYI_ORDER_FULL); break;

@@ -19,12 +19,17 @@
 
 #define HYI_MAILBOX_CAPACITY 1024u // where options say nothing
 
-// Any thread.
-static inline bool hyi_mailbox_is_full(hy_actor *actor) {
+void hyi_room_give(hy_actor *actor, uint32_t freed); // see below
+
+// Any thread: by how many messages it is over its limit; 0: just full; below 0: there is room.
+static inline int32_t hyi_mailbox_over(const hy_actor *actor) {
     // Relaxed: the limit is exact for its owner, and old by a moment for others.
     uint32_t limit = atomic_load_explicit(&actor->inbox_limit, memory_order_relaxed);
     uint32_t sent = atomic_load_explicit(&actor->inbox_sent, memory_order_relaxed);
-    return (int32_t)(limit - sent) <= 0;
+    return (int32_t)(sent - limit);
+}
+static inline bool hyi_mailbox_is_full(const hy_actor *actor) {
+    return hyi_mailbox_over(actor) >= 0;
 }
 
 // The owner. `count` messages came into local (below 0: left the mailbox) without passing the
@@ -32,6 +37,12 @@ static inline bool hyi_mailbox_is_full(hy_actor *actor) {
 static inline void hyi_mailbox_count(hy_actor *actor, int32_t count) {
     uint32_t limit = atomic_load_explicit(&actor->inbox_limit, memory_order_relaxed);
     atomic_store_explicit(&actor->inbox_limit, limit - (uint32_t)count, memory_order_relaxed);
+}
+
+// The owner, when `freed` messages are out of the mailbox: those who wait for room come first.
+static inline void hyi_mailbox_freed(hy_actor *actor, uint32_t freed) {
+    if (__builtin_expect(actor->awaited, 0)) hyi_room_give(actor, freed);
+    hyi_mailbox_count(actor, -(int32_t)freed);
 }
 
 // What a sender does whose message finds no room.
