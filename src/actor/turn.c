@@ -202,7 +202,8 @@ static bool turn_unusual(hyi_worker *worker, hy_actor *actor, uint8_t orders) {
         return false;
     }
     if (orders & (uint8_t)~own) hyi_obey(actor, orders & (uint8_t)~own);
-    if (me->actor == NULL) turn_urgent_system(actor);
+    // What comes to one that has ended is refused with the rest of its mailbox.
+    if (me->actor == NULL && actor->phase != HYI_ENDED) turn_urgent_system(actor);
     if (was_lent && actor->kin && actor->kin->receiver) hyi_receive_look(actor);
     bool is_ours = me->actor == NULL && (actor->flags & HYI_ACTOR_LENT) == 0;
     if (is_ours && actor->phase == HYI_UNBORN) hyi_begin(worker, actor);
