@@ -1,6 +1,7 @@
 // stash_test.c - what was put off comes first later, in its order.
 #include "kit/kit.h"
 #include "actor/node_suite.h"
+#include "actor/soft_suite.h"
 
 #include <string.h>
 
@@ -68,21 +69,21 @@ static hy_err stashed_come_first_and_in_order(hy_node *node, void *unused) {
     (void)unused;
     door_ref door;
     trail got = { 0 };
-    CHECK_OK(HY_SPAWN(door, node, HY_NOBODY, &door_type, NULL, NULL, &door));
-    CHECK_OK(HY_TELL(door, walk, door, .n = 1));
-    CHECK_OK(HY_TELL_WITH(HY_OPTIONS(hy_send, .lane = HY_LANE_URGENT), door, walk, door, .n = 2));
-    CHECK_OK(HY_TELL(door, walk, door, .n = 3));
-    CHECK_OK(HY_ASK(door, look, door, 0, &got, .n = 0));
-    CHECK_EQ(got.digits, 0);
+    SOFT_OK(HY_SPAWN(door, node, HY_NOBODY, &door_type, NULL, NULL, &door));
+    SOFT_OK(HY_TELL(door, walk, door, .n = 1));
+    SOFT_OK(HY_TELL_WITH(HY_OPTIONS(hy_send, .lane = HY_LANE_URGENT), door, walk, door, .n = 2));
+    SOFT_OK(HY_TELL(door, walk, door, .n = 3));
+    SOFT_OK(HY_ASK(door, look, door, 0, &got, .n = 0));
+    SOFT_EQ(got.digits, 0);
     hy_account account = hy_node_account(node);
-    CHECK_EQ(account.queued, 3);
+    SOFT_EQ(account.queued, 3);
     CHECK(hy_account_holds(&account));
-    CHECK_OK(HY_TELL(door, open, door, .n = 0));
-    CHECK_OK(HY_TELL(door, walk, door, .n = 4));
-    CHECK_OK(HY_ASK(door, look, door, 0, &got, .n = 0));
-    CHECK_EQ(got.digits, 2134);
+    SOFT_OK(HY_TELL(door, open, door, .n = 0));
+    SOFT_OK(HY_TELL(door, walk, door, .n = 4));
+    SOFT_OK(HY_ASK(door, look, door, 0, &got, .n = 0));
+    SOFT_EQ(got.digits, 2134);
     account = hy_node_account(node);
-    CHECK_EQ(account.queued, 0);
+    SOFT_EQ(account.queued, 0);
     return HY_OK;
 }
 
@@ -90,19 +91,19 @@ static hy_err stashing_again_keeps_the_order(hy_node *node, void *unused) {
     (void)unused;
     door_ref door;
     trail got = { 0 };
-    CHECK_OK(HY_SPAWN(door, node, HY_NOBODY, &door_type, NULL, NULL, &door));
+    SOFT_OK(HY_SPAWN(door, node, HY_NOBODY, &door_type, NULL, NULL, &door));
     for (uint64_t n = 1; n <= 3; n++)
-        CHECK_OK(HY_TELL(door, walk, door, .n = n));
-    CHECK_OK(HY_TELL(door, open, door, .n = 0));
-    CHECK_OK(HY_TELL_WITH(HY_OPTIONS(hy_send, .lane = HY_LANE_URGENT), door, close, door, .n = 0));
+        SOFT_OK(HY_TELL(door, walk, door, .n = n));
+    SOFT_OK(HY_TELL(door, open, door, .n = 0));
+    SOFT_OK(HY_TELL_WITH(HY_OPTIONS(hy_send, .lane = HY_LANE_URGENT), door, close, door, .n = 0));
     for (uint64_t n = 4; n <= 6; n++)
-        CHECK_OK(HY_TELL(door, walk, door, .n = n));
-    CHECK_OK(HY_ASK(door, look, door, 0, &got, .n = 0));
-    CHECK_OK(HY_TELL(door, close, door, .n = 0));
-    CHECK_OK(HY_TELL(door, walk, door, .n = 7));
-    CHECK_OK(HY_TELL(door, open, door, .n = 0));
-    CHECK_OK(HY_ASK(door, look, door, 0, &got, .n = 0));
-    CHECK_EQ(got.digits, 1234567);
+        SOFT_OK(HY_TELL(door, walk, door, .n = n));
+    SOFT_OK(HY_ASK(door, look, door, 0, &got, .n = 0));
+    SOFT_OK(HY_TELL(door, close, door, .n = 0));
+    SOFT_OK(HY_TELL(door, walk, door, .n = 7));
+    SOFT_OK(HY_TELL(door, open, door, .n = 0));
+    SOFT_OK(HY_ASK(door, look, door, 0, &got, .n = 0));
+    SOFT_EQ(got.digits, 1234567);
     return HY_OK;
 }
 
@@ -110,18 +111,18 @@ static hy_err the_stash_has_a_limit(hy_node *node, void *unused) {
     (void)unused;
     door_ref door;
     trail got = { 0 };
-    CHECK_OK(HY_SPAWN(door, node, HY_NOBODY, &door_type, NULL,
-                      HY_OPTIONS(hy_actor, .mailbox.capacity = 3), &door));
-    CHECK_OK(hy_actor_wait_ready(door.ref, HY_NEVER));
+    SOFT_OK(HY_SPAWN(door, node, HY_NOBODY, &door_type, NULL,
+                     HY_OPTIONS(hy_actor, .mailbox.capacity = 3), &door));
+    SOFT_OK(hy_actor_wait_ready(door.ref, HY_NEVER));
     for (uint64_t n = 1; n <= 2; n++)
-        CHECK_OK(HY_TELL(door, walk, door, .n = n));
-    CHECK_OK(HY_ASK(door, look, door, 0, &got, .n = 0)); // there is room for it
-    CHECK_OK(HY_TELL(door, walk, door, .n = 3));
-    CHECK_ERR(HY_ASK(door, look, door, 0, &got, .n = 0), HY_LIMIT); // they count as queued
+        SOFT_OK(HY_TELL(door, walk, door, .n = n));
+    SOFT_OK(HY_ASK(door, look, door, 0, &got, .n = 0)); // there is room for it
+    SOFT_OK(HY_TELL(door, walk, door, .n = 3));
+    SOFT_ERR(HY_ASK(door, look, door, 0, &got, .n = 0), HY_LIMIT); // they count as queued
     hy_actor_stop(door.ref);
-    CHECK_OK(hy_actor_wait_end(door.ref, HY_NEVER));
+    SOFT_OK(hy_actor_wait_end(door.ref, HY_NEVER));
     hy_account account = hy_node_account(node);
-    CHECK_EQ(account.dropped[HY_DROP_ENDED], 3);
+    SOFT_EQ(account.dropped[HY_DROP_ENDED], 3);
     return HY_OK;
 }
 
@@ -130,15 +131,15 @@ static hy_err the_next_start_handles_what_was_stashed(hy_node *node, void *unuse
     door_ref door;
     trail got = { 0 };
     hy_ref top;
-    CHECK_OK(hy_spawn_actor(node, HY_NOBODY, &hy_supervisor_type, NULL, NULL, &top));
-    CHECK_OK(HY_SPAWN(door, node, top, &door_type, NULL,
-                      HY_OPTIONS(hy_actor, .restart = HY_PERMANENT), &door));
-    CHECK_OK(HY_TELL(door, walk, door, .n = 1));
-    CHECK_OK(HY_TELL(door, walk, door, .n = 2));
-    CHECK_OK(HY_TELL(door, fail, door, .n = 0));
-    CHECK_OK(HY_TELL(door, open, door, .n = 0));
-    CHECK_OK(HY_ASK(door, look, door, 0, &got, .n = 0));
-    CHECK_EQ(got.digits, 12);
+    SOFT_OK(hy_spawn_actor(node, HY_NOBODY, &hy_supervisor_type, NULL, NULL, &top));
+    SOFT_OK(HY_SPAWN(door, node, top, &door_type, NULL,
+                     HY_OPTIONS(hy_actor, .restart = HY_PERMANENT), &door));
+    SOFT_OK(HY_TELL(door, walk, door, .n = 1));
+    SOFT_OK(HY_TELL(door, walk, door, .n = 2));
+    SOFT_OK(HY_TELL(door, fail, door, .n = 0));
+    SOFT_OK(HY_TELL(door, open, door, .n = 0));
+    SOFT_OK(HY_ASK(door, look, door, 0, &got, .n = 0));
+    SOFT_EQ(got.digits, 12);
     return HY_OK;
 }
 
