@@ -31,6 +31,8 @@ static hy_err baggage_arrives_body(hy_node *node) {
         err = crowd_tell(to, 1);
         hy_ns deadline = hy_scope_deadline(scope);
         if (err == HY_OK) err = crowd_settle();
+        // Without memory for its scope a message is not handled, and its actor fails.
+        if (err == HY_OK && kit_failed_allocation()) err = HY_NOMEM;
         if (err != HY_OK) break;
         CHECK(strcmp(book->baggage.tenant, "north") == 0);
         CHECK(memcmp(&book->baggage.trace, &carried_bag.trace, sizeof(hy_id)) == 0);
@@ -38,6 +40,7 @@ static hy_err baggage_arrives_body(hy_node *node) {
         CHECK(book->deadline <= deadline && book->deadline > deadline - HY_SECONDS(1));
         err = HY_TELL(crowd, tell, to, .text = HY_BYTES("words"), .number = 2);
         if (err == HY_OK) err = crowd_settle();
+        if (err == HY_OK && kit_failed_allocation()) err = HY_NOMEM;
         if (err != HY_OK) break;
         CHECK(strcmp(book->baggage.tenant, "north") == 0);
         CHECK(strcmp(book->text, "words") == 0);
@@ -106,6 +109,7 @@ static hy_err time_passes_on_the_way_body(hy_node *node) {
     }
     CHECK_OK(err);
     CHECK_OK(hy_sleep(HY_MS(52)));
+    if (kit_failed_allocation()) return HY_NOMEM;
     if (book->count == 2) CHECK(book->deadline <= hy_world_now(world));
     CHECK_OK(hy_sleep(HY_MS(10)));
     CHECK(CROWD_HAS(book, 1, 2));
