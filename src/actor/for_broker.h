@@ -54,13 +54,15 @@ HY_CHECKED hy_err hyi_message_deepen(const hy_message_kind *kind, void **copy);
 HY_CHECKED hy_err hyi_speaks(hy_ref ref, const hy_protocol *protocol);
 // About how many messages wait in its mailbox; 0: nobody.
 uint32_t hyi_queued(hy_ref ref);
-// `free_it` is called when the node closes, after all its messages have ended. The record is the
-// caller's, and part of what is freed. Never fails.
+// `free_it` is called when the node closes, after its actors and messages have ended; where a
+// simulated machine has crashed, it is not: memory is the node's then (hyi_node_mem). The record is
+// the caller's, and part of what is freed. Never fails.
 typedef struct hyi_later {
     struct hyi_later *next;
     void (*free_it)(struct hyi_later *later);
 } hyi_later;
 void hyi_node_free_later(hy_node *node, hyi_later *later);
+hy_mem *hyi_node_mem(const hy_node *node);
 
 // As hyi_share, with a ticket (counted here; given back where the send is refused).
 HY_CHECKED hy_err hyi_share_with(hy_ref to, const hy_message_kind *kind, hy_frozen *frozen,

@@ -338,6 +338,7 @@ struct hy_node {
     struct hyi_letters *letters;     // dead.c
     struct hyi_mailboxes *mailboxes; // mailbox.c
     struct hyi_watchdog *watchdog;
+    struct hyi_later *later; // slots_lock; for_broker.h
     bool is_real;
     hy_node *next; // hy_node_of
 };

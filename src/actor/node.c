@@ -16,6 +16,8 @@
 #include "actor/node.h"
 #include "actor/dead.h"
 #include "actor/ending.h"
+#include "actor/incident.h"
+#include "actor/for_broker.h"
 #include "actor/life.h"
 #include "actor/mailbox.h"
 #include "actor/share.h"
@@ -96,6 +98,7 @@ static hy_err node_open_parts(hy_node *node) {
     hy_err err = hyi_slots_open(node);
     if (err == HY_OK) err = hyi_letters_open(node);
     if (err == HY_OK) err = hyi_mailboxes_open(node);
+    if (err == HY_OK) err = hyi_incident_open(node);
     for (uint32_t i = 0; err == HY_OK && i < node->options.workers; i++) {
         err = hyi_worker_new(node, (uint8_t)i, &node->workers[i]);
         if (err == HY_OK) node->worker_count++;
@@ -247,12 +250,18 @@ static void node_free(hyi_keeper *keeper) {
     hy_node *node = &keeper->node;
     hy_mem *mem = hy_world_mem(keeper->world);
     hyi_node_forget(node);
+    hyi_incident_close(node);
     hyi_threads_free(keeper);
     hyi_mailboxes_close(node);
     hyi_letters_close(node);
     for (uint32_t i = 0; i < node->worker_count; i++)
         hyi_worker_free(node->workers[i]);
     hyi_slots_close(node);
+    while (node->later) {
+        hyi_later *later = node->later;
+        node->later = later->next;
+        later->free_it(later);
+    }
     hy_mem_free(mem, keeper, sizeof *keeper);
 }
 

@@ -14,6 +14,7 @@
 // is parked, or there is none and none is coming.
 #include "actor/worker.h"
 #include "actor/ask.h"
+#include "actor/events.h"
 #include "actor/life.h"
 #include "actor/mailbox.h"
 #include "actor/queue.h"
@@ -199,6 +200,7 @@ hy_err hyi_worker_new(hy_node *node, uint8_t number, hyi_worker **out_worker) {
     pthread_mutex_init(&worker->inject_lock, NULL);
     hyi_park_open(worker);
     hy_err err = hyi_slabs_open(worker);
+    if (err == HY_OK) err = hyi_events_open(worker);
     if (err != HY_OK) {
         hyi_worker_free(worker);
         return err;
@@ -211,6 +213,7 @@ void hyi_worker_free(hyi_worker *worker) {
     if (!worker) return;
     hy_mem *mem = worker->node->mem;
     hyi_slabs_close(worker);
+    hyi_events_close(worker);
     hy_arena_deinit(&worker->turn_arena);
     pthread_mutex_destroy(&worker->share_lock);
     pthread_mutex_destroy(&worker->inject_lock);
