@@ -22,10 +22,9 @@ typedef struct hy_broker_options {
     uint32_t subscriptions_max; // 0: 65,536
 } hy_broker_options;
 
-// Fiber. Belongs to `scope` (NULL: the current one), which must end before the node does: open it
-// after the node, in the same scope or below. HY_NOMEM, HY_CLOSED.
-HY_API HY_CHECKED hy_err hy_broker_open(hy_scope *scope, hy_node *node,
-                                        const hy_broker_options *options, hy_broker **out_broker);
+// Belongs to `node`, and ends with it, after its actors. Any fiber or handler. HY_NOMEM.
+HY_API HY_CHECKED hy_err hy_broker_open(hy_node *node, const hy_broker_options *options,
+                                        hy_broker **out_broker);
 
 // ---- names ------------------------------------------------------------------------------------
 

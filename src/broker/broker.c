@@ -1,9 +1,8 @@
 // broker.c - opening and closing.
 //
-// A broker is one block and a lock. It belongs to a scope below the node's, so that it is gone
-// before the workers are; actors may go on publishing until then, and get HY_CLOSED from the node
-// itself afterwards. Who still holds a pointer to it by then has kept it longer than its scope,
-// which is a mistake of the same kind as with any other owner.
+// A broker is one block and a lock. It belongs to the node, because any actor may publish until the
+// last one has ended: the node frees it after its actors and their messages, which hold tickets of
+// its subscriptions.
 #include "broker/inside.h"
 
 #include "base/options.h"
@@ -11,8 +10,8 @@
 #define BROKER_NAMES_MAX 65536u
 #define BROKER_SUBSCRIPTIONS_MAX 65536u
 
-static void broker_close(void *object) {
-    hy_broker *broker = (hy_broker *)object;
+static void broker_free(hyi_later *later) {
+    hy_broker *broker = HYI_HOLDER(hy_broker, later, later);
     hyi_routes_close(broker);
     hyi_topics_deinit(broker);
     hyi_names_deinit(broker);
@@ -20,11 +19,8 @@ static void broker_close(void *object) {
     hy_mem_free(broker->mem, broker, sizeof *broker);
 }
 
-hy_err hy_broker_open(hy_scope *scope, hy_node *node, const hy_broker_options *options,
-                      hy_broker **out_broker) {
-    if (!scope) scope = hy_scope_current();
-    HY_ASSERT(scope != NULL); // a fiber calls
-    hy_mem *mem = hy_world_mem(hy_scope_world(scope));
+hy_err hy_broker_open(hy_node *node, const hy_broker_options *options, hy_broker **out_broker) {
+    hy_mem *mem = hyi_node_mem(node);
     hy_broker *broker = (hy_broker *)hy_mem_alloc_zero(mem, sizeof *broker);
     if (!broker) return HY_NOMEM;
     hyi_options_read(&broker->options, sizeof broker->options, options);
@@ -34,15 +30,16 @@ hy_err hy_broker_open(hy_scope *scope, hy_node *node, const hy_broker_options *o
     }
     broker->node = node;
     broker->mem = mem;
+    broker->later.free_it = broker_free;
     pthread_mutex_init(&broker->lock, NULL);
     hyi_list_init(&broker->pools);
     hyi_names_init(broker);
     hy_err err = hyi_topics_init(broker);
-    if (!err) err = hy_own(scope, broker, broker_close, 0);
     if (err) {
-        broker_close(broker);
+        broker_free(&broker->later);
         return err;
     }
+    hyi_node_free_later(node, &broker->later);
     *out_broker = broker;
     return HY_OK;
 }

@@ -8,8 +8,8 @@
 //
 // A subscription is used by three: the tree, matches, and the messages of it that wait in mailboxes
 // (its ticket). So it is not freed but retired: when it has ended, no match has it and its ticket
-// has come home, its place is given to the next. The places outlive the broker where tickets are
-// still out: the node frees them then.
+// has come home, its place is given to the next. The broker is freed after the last message of its
+// node.
 #ifndef HYI_BROKER_INSIDE_H
 #define HYI_BROKER_INSIDE_H
 
@@ -38,11 +38,6 @@ typedef struct hyi_subscription {
     // Publishers add, relaxed: they are only read for people.
     _Atomic uint64_t delivered, dropped, filtered;
 } hyi_subscription;
-
-typedef struct hyi_places {
-    hyi_later later;
-    hyi_pool pool; // hyi_subscription
-} hyi_places;
 
 // All that fit a topic, for one kind. Immutable, but for `users`, which the lock guards.
 typedef struct hyi_match {
@@ -77,6 +72,7 @@ struct hy_pool {
 };
 
 struct hy_broker {
+    hyi_later later; // the node frees it
     hy_node *node;
     hy_mem *mem;
     hy_broker_options options;
@@ -85,7 +81,7 @@ struct hy_broker {
     hyi_map by_name;
     hyi_list pools;
     hyi_subjects subjects;
-    hyi_places *places; // a block of its own: it may outlive the broker
+    hyi_pool places; // hyi_subscription
     uint32_t subscription_count;
     uint64_t epoch;
     hyi_match *matches[HYI_MATCHES];

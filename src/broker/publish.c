@@ -25,18 +25,9 @@ static void publish_end(hy_broker *broker, hyi_subscription *sub);
 // ---- opening and closing ----------------------------------------------------------------------
 
 hy_err hyi_topics_init(hy_broker *broker) {
-    broker->places = (hyi_places *)hy_mem_alloc_zero(broker->mem, sizeof *broker->places);
-    if (!broker->places) return HY_NOMEM;
-    hyi_pool_init(&broker->places->pool, broker->mem, sizeof(hyi_subscription),
+    hyi_pool_init(&broker->places, broker->mem, sizeof(hyi_subscription),
                   broker->options.subscriptions_max);
     return hyi_subjects_init(&broker->subjects, broker->mem);
-}
-
-static void publish_free_places(hyi_later *later) {
-    hyi_places *places = HYI_HOLDER(hyi_places, later, later);
-    hy_mem *mem = places->pool.mem;
-    hyi_pool_deinit(&places->pool);
-    hy_mem_free(mem, places, sizeof *places);
 }
 
 static void publish_match_free(hy_broker *broker, hyi_match *match) {
@@ -46,37 +37,22 @@ static void publish_match_free(hy_broker *broker, hyi_match *match) {
     hy_mem_free(broker->mem, match, sizeof *match);
 }
 
-static bool publish_any_out(const hyi_pool *places) {
-    for (uint32_t i = 0; i < places->fresh_index; i++) {
-        hyi_subscription *sub = (hyi_subscription *)hyi_pool_at(places, i);
-        if (hyi_ticket_waiting(&sub->ticket) > 0) return true;
-    }
-    return false;
-}
-
 void hyi_topics_deinit(hy_broker *broker) {
     for (uint32_t i = 0; i < HYI_MATCHES; i++)
         if (broker->matches[i]) publish_match_free(broker, broker->matches[i]);
     hyi_subjects_deinit(&broker->subjects);
-    hyi_places *places = broker->places;
-    if (!places) return;
-    places->later.free_it = publish_free_places;
-    if (publish_any_out(&places->pool)) {
-        hyi_node_free_later(broker->node, &places->later);
-    } else {
-        publish_free_places(&places->later);
-    }
+    hyi_pool_deinit(&broker->places);
 }
 
 // ---- subscriptions ----------------------------------------------------------------------------
 
 static hyi_subscription *publish_at(const hy_broker *broker, uint32_t index) {
-    return (hyi_subscription *)hyi_pool_at(&broker->places->pool, index);
+    return (hyi_subscription *)hyi_pool_at(&broker->places, index);
 }
 
 static hyi_subscription *publish_find(const hy_broker *broker, uint64_t id) {
     uint32_t index = (uint32_t)id;
-    if (id == 0 || index >= broker->places->pool.fresh_index) return NULL;
+    if (id == 0 || index >= broker->places.fresh_index) return NULL;
     hyi_subscription *sub = publish_at(broker, index);
     return sub->id == id ? sub : NULL;
 }
@@ -88,7 +64,7 @@ static bool publish_is_quiet(hyi_subscription *sub) {
 
 // A place whose subscription has ended and is used by nobody, or a new one.
 static hyi_subscription *publish_place(hy_broker *broker, uint32_t *out_index) {
-    hyi_pool *places = &broker->places->pool;
+    hyi_pool *places = &broker->places;
     uint32_t index = broker->subscription_count < places->fresh_index ? 0 : places->fresh_index;
     for (; index < places->fresh_index; index++) {
         hyi_subscription *sub = publish_at(broker, index);
@@ -103,7 +79,7 @@ static hyi_subscription *publish_place(hy_broker *broker, uint32_t *out_index) {
 
 // Ends the subscriptions of all who have ended themselves, and that nobody has published to since.
 static void publish_sweep(hy_broker *broker) {
-    for (uint32_t i = 0; i < broker->places->pool.fresh_index; i++) {
+    for (uint32_t i = 0; i < broker->places.fresh_index; i++) {
         hyi_subscription *sub = publish_at(broker, i);
         if (!hy_actor_is_alive(sub->who)) publish_end(broker, sub);
     }
@@ -114,7 +90,7 @@ static hy_err publish_add(hy_broker *broker, hy_bytes pattern, hy_ref who,
                           uint64_t *out_subscription) {
     uint32_t index;
     hyi_subscription *sub = publish_place(broker, &index);
-    if (!sub && hyi_pool_is_full(&broker->places->pool)) {
+    if (!sub && hyi_pool_is_full(&broker->places)) {
         publish_sweep(broker);
         sub = publish_place(broker, &index);
         if (!sub) return HY_LIMIT;

@@ -76,7 +76,7 @@ static void roster_subscription(hyi_json_writer *json, hyi_subscription *sub) {
 }
 
 static void roster_topics(hyi_json_writer *json, const hy_broker *broker) {
-    hyi_pool *places = &broker->places->pool;
+    const hyi_pool *places = &broker->places;
     uint32_t listed = 0;
     hyi_json_key(json, HY_BYTES("topics"));
     hyi_json_begin_object(json);
