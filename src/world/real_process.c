@@ -142,3 +142,20 @@ hy_err hyi_real_notify(hy_world *world, const char *text) {
     close(fd);
     return err;
 }
+
+// ---- the end ------------------------------------------------------------------------------------
+
+hy_err hy_last_words(const char *path, hy_bytes words, bool more) {
+    int saved_errno = errno;
+    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | (more ? O_APPEND : O_TRUNC), 0600);
+    while (fd >= 0 && words.len > 0) {
+        ssize_t done = write(fd, words.ptr, words.len);
+        if (done < 0 && errno == EINTR) continue;
+        if (done <= 0) break;
+        words.ptr += done;
+        words.len -= (size_t)done;
+    }
+    if (fd >= 0) close(fd);
+    errno = saved_errno;
+    return fd >= 0 && words.len == 0 ? HY_OK : HY_IO;
+}
