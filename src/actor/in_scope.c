@@ -15,14 +15,8 @@
 
 typedef struct in_scope {
     hy_ref supervisor;
-    hy_mem *mem;
     hy_err failed; // what its first run said
 } in_scope;
-
-static void in_scope_free(void *object) {
-    in_scope *in = (in_scope *)object;
-    hy_mem_free(in->mem, in, sizeof *in);
-}
 
 // Told to stop, or cancelled when the grace is over: then without grace.
 static void in_scope_stop(const in_scope *in) {
@@ -52,11 +46,9 @@ static hy_err in_scope_run(void *arg) {
 hy_err hy_actors_in(hy_scope *scope, hy_node *node, const hy_actor_options *options,
                     hy_ref *out_supervisor) {
     if (!scope) scope = hy_scope_current();
-    in_scope *in = (in_scope *)hy_mem_alloc_zero(node->mem, sizeof *in);
+    in_scope *in = (in_scope *)hy_scope_alloc(scope, sizeof *in); // it outlives the node's memory
     if (!in) return HY_NOMEM;
-    in->mem = node->mem;
-    hy_err err = hy_own(scope, in, in_scope_free, 0);
-    if (err != HY_OK) return err;
+    *in = (in_scope){ .failed = HY_OK };
     hy_actor_options own = { .size = sizeof own };
     if (options) {
         size_t size = options->size > 0 ? options->size : sizeof own;
@@ -65,7 +57,7 @@ hy_err hy_actors_in(hy_scope *scope, hy_node *node, const hy_actor_options *opti
         own.size = sizeof own;
     }
     own.restart = HY_TEMPORARY;
-    err = hy_spawn_actor(node, HY_NOBODY, &hy_supervisor_type, NULL, &own, &in->supervisor);
+    hy_err err = hy_spawn_actor(node, HY_NOBODY, &hy_supervisor_type, NULL, &own, &in->supervisor);
     if (err == HY_OK) {
         const hy_service_spec spec = {
             .size = sizeof spec,
@@ -78,10 +70,6 @@ hy_err hy_actors_in(hy_scope *scope, hy_node *node, const hy_actor_options *opti
         err = hy_start(scope, &spec, NULL);
         if (err != HY_OK) hy_actor_stop(in->supervisor);
     }
-    if (err != HY_OK) {
-        (void)hy_release(scope, in);
-        return err;
-    }
-    *out_supervisor = in->supervisor;
-    return HY_OK;
+    if (err == HY_OK) *out_supervisor = in->supervisor;
+    return err;
 }

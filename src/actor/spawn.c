@@ -10,6 +10,7 @@
 #include "actor/adopt.h"
 #include "actor/ending.h"
 #include "actor/mailbox.h"
+#include "actor/queue.h"
 #include "actor/rearing.h"
 #include "actor/slot.h"
 
@@ -20,7 +21,7 @@ const hy_actor_type hy_supervisor_type = { .name = "supervisor" };
 typedef struct spawn_order {
     hy_node *node;
     hy_actor *parent; // NULL: nobody
-    bool is_direct;   // the caller's worker owns the parent
+    bool is_direct;   // the caller's worker owns the parent, and nothing waits there
     const hy_actor_options *options;
     hyi_spec *spec;
 } spawn_order;
@@ -41,6 +42,11 @@ static bool spawn_owns(const hy_node *node, const hy_actor *actor) {
            atomic_load_explicit(&actor->owner, memory_order_relaxed) == hyi_here->number;
 }
 
+// Children are listed in order of spawn: behind those whose adoption is on its way.
+static bool spawn_must_queue(const hy_actor *parent) {
+    return !hyi_inbox_is_clear(parent) || (parent->kin && parent->kin->system_first);
+}
+
 hy_err hy_spawn_actor(hy_node *node, hy_ref parent, const hy_actor_type *type, const void *arg,
                       const hy_actor_options *options, hy_ref *out_ref) {
     spawn_order order = { .node = node, .options = options };
@@ -50,9 +56,10 @@ hy_err hy_spawn_actor(hy_node *node, hy_ref parent, const hy_actor_type *type, c
     if (parent.id != 0) {
         order.parent = hyi_find_in(node, parent);
         if (!order.parent || hy_node_of(parent) != node) return HY_NOT_FOUND;
-        order.is_direct = spawn_owns(node, order.parent);
-        if (order.is_direct) err = hyi_rearing_admits(order.parent);
+        bool is_owned = spawn_owns(node, order.parent);
+        if (is_owned) err = hyi_rearing_admits(order.parent);
         if (err != HY_OK) return err;
+        order.is_direct = is_owned && !spawn_must_queue(order.parent);
     }
     err = spawn_spec(&order);
     if (err != HY_OK) return err;

@@ -387,6 +387,10 @@ static bool supervise_one(hy_actor *self, hyi_message *message) {
 }
 
 void hyi_supervise(hy_actor *actor, hyi_message *message) {
+    if (actor->phase == HYI_ENDED) { // in this very visit
+        hyi_system_refused(message);
+        return;
+    }
     if (!supervise_one(actor, message)) return;
     // Doomed by what came: now, unless its handler waits.
     bool ends = actor->phase == HYI_RUNNING && (actor->flags & HYI_ACTOR_ENDING) &&
