@@ -188,11 +188,13 @@ static hy_err pools_pass_over_the_dead(hy_node *node, void *unused) {
     hy_ref first = hy_pool_member(pool, 0), second = hy_pool_member(pool, 1);
     hy_actor_kill(first);
     err = hy_actor_wait_end(first, HY_NEVER);
+    if (err == HY_NOMEM) return err;
     CHECK(err == HY_OK || err == HY_CANCELLED);
     for (uint32_t i = 0; i < 4; i++)
         CHECK(hy_ref_equal(hy_pool_pick(pool, i), second));
     hy_actor_kill(second);
     err = hy_actor_wait_end(second, HY_NEVER);
+    if (err == HY_NOMEM) return err;
     CHECK(err == HY_OK || err == HY_CANCELLED);
     CHECK(hy_pool_pick(pool, 0).id == 0 && hy_pool_members(pool) == 0);
     return HY_OK;
