@@ -12,6 +12,7 @@
 #include <hypha/flow.h>
 #include <hypha/observe.h>
 #include <hypha/actor.h>
+#include <hypha/broker.h>
 #include <hypha/store.h>
 #include <hypha/host.h>
 #include <hypha/net.h>
