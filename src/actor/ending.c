@@ -332,6 +332,7 @@ void hyi_cancel_lent(hy_actor *actor, hy_err why) {
     for (hyi_link *link = hyi_list_first(lent); link; link = hyi_list_after(lent, link)) {
         hyi_dispatcher *dispatcher = HYI_HOLDER(hyi_dispatcher, link, link);
         if (dispatcher->actor != actor) continue;
+        dispatcher->cancelled = true;
         hy_task_cancel(dispatcher->task, why);
         return;
     }

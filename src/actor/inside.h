@@ -244,6 +244,7 @@ typedef struct hyi_dispatcher {
     hy_arena arena;        // lent: what hy_turn_alloc gave it
     hyi_link link;         // in worker->lent
     uint32_t freed;        // messages taken out in this visit
+    bool cancelled;        // lent: its handler was told to end; it dispatches no more
 } hyi_dispatcher;
 
 struct hyi_worker {

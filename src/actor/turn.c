@@ -192,8 +192,11 @@ static bool turn_node_stops(const hyi_worker *worker, const hy_actor *actor) {
 static bool turn_unusual(hyi_worker *worker, hy_actor *actor, uint8_t orders) {
     hyi_dispatcher *me = worker->dispatcher;
     bool was_lent = actor->flags & HYI_ACTOR_LENT;
-    if (!was_lent)
-        atomic_fetch_and_explicit(&actor->pinned, (uint8_t)~HYI_PINNED_LENT, memory_order_relaxed);
+    // Relaxed: only the owner writes. It was bound while its handler waited, and is free again.
+    if (!was_lent &&
+        (atomic_load_explicit(&actor->pinned, memory_order_relaxed) & HYI_PINNED_LENT)) {
+        atomic_store_explicit(&actor->pinned, 0, memory_order_relaxed);
+    }
     uint8_t own = orders & (HYI_ORDER_SYSTEM | HYI_ORDER_LOOK);
     if (own) hyi_orders_clear(actor, own);
     if ((own & HYI_ORDER_LOOK) && turn_node_stops(worker, actor)) orders |= HYI_ORDER_STOP;

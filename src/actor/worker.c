@@ -89,6 +89,11 @@ static hy_err worker_dispatch(void *arg) {
         }
         if (__builtin_expect(hyi_turn(worker, actor), 0)) {
             if (worker->dispatcher || worker->dispatcher_coming) return HY_OK;
+            if (me.cancelled) { // its waits would be refused, whoever's they are
+                worker->dispatcher_parked = true;
+                hyi_worker_attend(worker);
+                return HY_OK;
+            }
             worker_take_over(worker, &me);
         } else if (worker->slice_left == 0 || !worker->is_real) {
             worker_end_slice(worker);
