@@ -43,12 +43,12 @@ HY_API HY_ANY_THREAD uint32_t hy_name_count(hy_broker *broker);
 
 // ---- pools ------------------------------------------------------------------------------------
 
-typedef enum hy_route {
+typedef enum hy_pool_route {
     HY_ROUTE_ROUND_ROBIN,  // one after another
     HY_ROUTE_LEAST_LOADED, // of two taken at random, the one with the shorter mailbox
     HY_ROUTE_HASH,         // by key: the same key, the same member, as long as there are as many;
                            // one more member moves the keys that it gets, and no others
-} hy_route;
+} hy_pool_route;
 
 #define HY_POOL_MEMBERS_MAX 1024u
 
@@ -56,7 +56,7 @@ typedef struct hy_pool_options {
     size_t size;
     const char *name; // of its supervisor; NULL: the type's
     uint32_t members; // 0: as many as the node has workers; at most 1,024
-    hy_route route;
+    hy_pool_route route;
     const hy_actor_options *member; // of each; NULL: permanent, else as hy_spawn_actor
 } hy_pool_options;
 

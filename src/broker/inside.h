@@ -64,7 +64,7 @@ struct hy_pool {
     const void *arg;
     hy_actor_options member;
     hy_ref supervisor;
-    hy_route route;
+    hy_pool_route route;
     _Atomic uint32_t count; // of members: grows after the ref is there
     _Atomic uint64_t turn;
     bool resizing;
