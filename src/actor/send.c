@@ -61,6 +61,12 @@ static hy_err send_refuse(hy_node *node, const send_order *order, hy_drop reason
     return err;
 }
 
+// A message that its sender drops: a shared one's ticket was not used.
+static void send_free(hyi_message *message) {
+    if (message->flags & HYI_MESSAGE_SHARED) hyi_shared_unsent(message);
+    hyi_message_free(message);
+}
+
 // ---- dropping ---------------------------------------------------------------------------------
 
 static const hy_message_kind *send_kind_of(const hy_actor_type *type, uint32_t tag) {
@@ -229,7 +235,7 @@ static hy_err send_to_full(hy_node *node, const send_order *order, hy_actor *act
     if (answer.verdict == HYI_FULL_ELSEWHERE) return send_redirected(node, order, answer.elsewhere);
     if (answer.verdict == HYI_FULL_DROP) {
         hy_err err = send_refuse(node, order, answer.reason, answer.err);
-        if (err == HY_OK) hyi_message_free(order->message);
+        if (err == HY_OK) send_free(order->message);
         return err;
     }
     actor = hyi_find_in(node, order->to);
@@ -281,7 +287,7 @@ hy_err hyi_send(hy_ref to, const hy_message_kind *kind, hyi_message *message,
     hy_err err = HY_OK;
     if (kind) {
         err = send_try(&order);
-        if (err != HY_OK) hyi_message_free(message);
+        if (err != HY_OK) send_free(message);
         return err;
     }
     message->flags |= HYI_MESSAGE_SYSTEM;
