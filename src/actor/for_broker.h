@@ -16,19 +16,19 @@
 #include <stdatomic.h>
 
 typedef struct hyi_ticket {
-    _Atomic uint32_t sent; // senders add
-    _Atomic uint32_t done; // the owner of the actor they go to: one at a time
+    _Atomic uint64_t sent; // senders add
+    _Atomic uint64_t done; // the owner of the actor they go to: one at a time
     _Atomic uint32_t skip; // senders add, the owner takes
 } hyi_ticket;
 
 static inline uint32_t hyi_ticket_waiting(hyi_ticket *ticket) {
     // Acquire: pairs with the release in hyi_ticket_end; a place is used again only after it.
-    uint32_t done = atomic_load_explicit(&ticket->done, memory_order_acquire);
-    return atomic_load_explicit(&ticket->sent, memory_order_relaxed) - done;
+    uint64_t done = atomic_load_explicit(&ticket->done, memory_order_acquire);
+    return (uint32_t)(atomic_load_explicit(&ticket->sent, memory_order_relaxed) - done);
 }
 
 static inline void hyi_ticket_end(hyi_ticket *ticket) {
-    uint32_t done = atomic_load_explicit(&ticket->done, memory_order_relaxed);
+    uint64_t done = atomic_load_explicit(&ticket->done, memory_order_relaxed);
     atomic_store_explicit(&ticket->done, done + 1, memory_order_release);
 }
 

@@ -35,8 +35,8 @@ typedef struct hyi_subscription {
     _Atomic bool ended;
     bool (*filter)(void *self, const char *topic, const void *body);
     void *filter_self;
-    // Publishers add, relaxed: they are only read for people.
-    _Atomic uint64_t delivered, dropped, filtered;
+    // Publishers add, relaxed: they are only read for people. What was delivered the ticket knows.
+    _Atomic uint64_t dropped, filtered;
 } hyi_subscription;
 
 // All that fit a topic, for one kind. Immutable, but for `users`, which the lock guards.

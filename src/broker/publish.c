@@ -260,10 +260,7 @@ static bool publish_to(hy_broker *broker, hyi_subscription *sub, const hyi_match
     }
     if (!publish_has_room(broker, sub)) return false;
     hy_err err = hyi_share_with(sub->who, sub->kind, frozen, &sub->ticket);
-    if (err == HY_OK) {
-        publish_count(&sub->delivered, 1);
-        return true;
-    }
+    if (err == HY_OK) return true; // counted by the ticket
     publish_count(&sub->dropped, 1);
     if (err == HY_NOT_FOUND) publish_fell_out(broker, sub);
     return false;
@@ -334,7 +331,7 @@ hy_err hy_subscription_stats_of(hy_broker *broker, uint64_t subscription,
     hyi_subscription *sub = publish_find(broker, subscription);
     if (sub) {
         *out_stats = (hy_subscription_stats){
-            .delivered = atomic_load_explicit(&sub->delivered, memory_order_relaxed),
+            .delivered = atomic_load_explicit(&sub->ticket.sent, memory_order_relaxed),
             .dropped = atomic_load_explicit(&sub->dropped, memory_order_relaxed),
             .filtered = atomic_load_explicit(&sub->filtered, memory_order_relaxed),
             .waiting = hyi_ticket_waiting(&sub->ticket),

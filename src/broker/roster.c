@@ -67,7 +67,7 @@ static void roster_subscription(hyi_json_writer *json, hyi_subscription *sub) {
     roster_text(json, HY_BYTES("message"), sub->kind->name);
     roster_u64(json, HY_BYTES("waiting"), hyi_ticket_waiting(&sub->ticket));
     roster_u64(json, HY_BYTES("delivered"),
-               atomic_load_explicit(&sub->delivered, memory_order_relaxed));
+               atomic_load_explicit(&sub->ticket.sent, memory_order_relaxed));
     roster_u64(json, HY_BYTES("dropped"),
                atomic_load_explicit(&sub->dropped, memory_order_relaxed));
     roster_u64(json, HY_BYTES("filtered"),
