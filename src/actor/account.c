@@ -14,10 +14,11 @@ static uint32_t account_queued(hy_node *node, hy_actor *actor) {
     pthread_mutex_t *lock = hyi_mailbox_lock(node->mailboxes, actor->slot);
     struct hyi_mailbox *box = hyi_mailbox_at(node->mailboxes, actor->slot);
     uint32_t capacity = box ? box->capacity : HYI_MAILBOX_CAPACITY;
+    uint32_t promised = box ? box->promised : 0; // counted as taken, and nothing is there yet
     pthread_mutex_unlock(lock);
     uint32_t limit = atomic_load_explicit(&actor->inbox_limit, memory_order_relaxed);
     uint32_t sent = atomic_load_explicit(&actor->inbox_sent, memory_order_relaxed);
-    int32_t waiting = (int32_t)(capacity - (limit - sent));
+    int32_t waiting = (int32_t)(capacity - (limit - sent) - promised);
     return waiting > 0 ? (uint32_t)waiting : 0;
 }
 

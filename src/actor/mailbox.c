@@ -142,7 +142,7 @@ static hy_err mailbox_own(hy_node *node, hy_actor *actor, const hy_mailbox_optio
         box->redirect = options->redirect;
         box->capacity = options->capacity ? options->capacity : HYI_MAILBOX_CAPACITY;
         box->full = (uint8_t)options->full;
-        box->returned = 0;
+        box->promised = box->returned = 0;
         box->kept_last = NULL;
         kin->mailbox = box;
         mailbox_limit(actor, box->capacity);

@@ -62,8 +62,9 @@ typedef struct hyi_full_answer {
 // Any thread: `actor` was found by `to`, and full (hyi_mailbox_is_full). May wait, when a fiber
 // calls: afterwards the actor is to be looked up again. `room_wait`: of the options, or 0.
 hyi_full_answer hyi_mailbox_full(hy_ref to, hy_actor *actor, hy_ns room_wait);
-// A promised place is used by a push that counts it again, after one has been taken off inbox_sent;
-// or, any thread, given back: the sender does not send after all.
+// Any thread: a promised place is used, by a push that follows and counts it again; or it is given
+// back, because the sender does not send after all.
+void hyi_promise_use(hy_ref to, hy_actor *actor);
 void hyi_promise_return(hy_ref to);
 
 // The owner, in a turn: HYI_ORDER_ROOM was seen.
@@ -97,7 +98,8 @@ struct hyi_mailbox {
     hy_ref redirect;
     uint32_t capacity;
     uint8_t full;      // hy_full
-    uint32_t returned; // places that were promised, and come back; locked
+    uint32_t promised; // places that waiters have been given, and not used; locked
+    uint32_t returned; // of those: that come back, because they will not be used
     hyi_list waiting;  // in order of arrival; locked
     // The owner's: up to `kept_last` no message of the local list can be given up. Good as long as
     // the list begins with the same message and none was handled.

@@ -116,6 +116,7 @@ static void room_serve(hy_actor *actor, struct hyi_mailbox *box, uint32_t freed,
     uint32_t sent =
         atomic_fetch_sub_explicit(&actor->inbox_sent, box->returned, memory_order_relaxed) -
         box->returned;
+    box->promised -= box->returned;
     box->returned = 0;
     uint32_t limit = atomic_load_explicit(&actor->inbox_limit, memory_order_relaxed);
     int32_t room = (int32_t)(limit + freed - sent);
@@ -128,6 +129,7 @@ static void room_serve(hy_actor *actor, struct hyi_mailbox *box, uint32_t freed,
         if (mine && waiter->kind == ROOM_PLACE) {
             // Relaxed: it counts; the message that comes for it travels by the queue.
             atomic_fetch_add_explicit(&actor->inbox_sent, 1, memory_order_relaxed);
+            box->promised++;
             room--;
         }
         room_take(waiter, told, mine ? HY_OK : HY_NOT_FOUND);
@@ -151,11 +153,23 @@ void hyi_room_awaited(hy_actor *actor) {
     hyi_room_give(actor, 0);
 }
 
+void hyi_promise_use(hy_ref to, hy_actor *actor) {
+    struct hyi_mailboxes *all = hyi_here->node->mailboxes;
+    pthread_mutex_t *lock = hyi_mailbox_lock(all, actor->slot);
+    struct hyi_mailbox *box = hyi_mailbox_at(all, actor->slot);
+    if (box && hy_ref_equal(box->of, to)) { // else the place has gone with its actor
+        box->promised--;
+        // Relaxed: it counts, and the push that follows counts it again.
+        atomic_fetch_sub_explicit(&actor->inbox_sent, 1, memory_order_relaxed);
+    }
+    pthread_mutex_unlock(lock);
+}
+
 void hyi_promise_return(hy_ref to) {
     struct hyi_mailboxes *all = hyi_here->node->mailboxes;
     pthread_mutex_t *lock = hyi_mailbox_lock(all, (uint32_t)to.id);
     struct hyi_mailbox *box = hyi_mailbox_at(all, (uint32_t)to.id);
-    bool lives = box && hy_ref_equal(box->of, to); // else the place has gone with its actor
+    bool lives = box && hy_ref_equal(box->of, to);
     if (lives) box->returned++;
     pthread_mutex_unlock(lock);
     if (lives) (void)hyi_poke_ref(to, HYI_ORDER_ROOM);
