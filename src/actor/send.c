@@ -240,10 +240,7 @@ static hy_err send_to_full(hy_node *node, const send_order *order, hy_actor *act
     }
     actor = hyi_find_in(node, order->to);
     if (!actor) return send_gone(node, order);
-    if (answer.verdict == HYI_FULL_PROMISED) {
-        // The place is counted already; a push counts it again.
-        atomic_fetch_sub_explicit(&actor->inbox_sent, 1, memory_order_relaxed);
-    }
+    if (answer.verdict == HYI_FULL_PROMISED) hyi_promise_use(order->to, actor);
     hyi_worker *here = send_here(node);
     if (here && send_owns(here, actor) && send_to_own(here, actor, order->message)) {
         HYI_BUMP(here->sent, 1);
@@ -273,6 +270,7 @@ hy_err hyi_move(hy_ref to, const hy_message_kind *kind, void *message,
     send_order order = { to, kind, (hyi_message *)message - 1, options };
     HY_ASSERT(order.message->tag == kind->tag);
     order.message->stamp = hyi_here ? hyi_here->batch_stamp : 0;
+    order.message->flags &= (uint8_t)~HYI_MESSAGE_URGENT; // of the send it was taken from
     if (hyi_needs_dress(kind, options, false)) {
         hy_err err = hyi_message_dress(kind, &order.message, options, false);
         if (err != HY_OK) return err;
