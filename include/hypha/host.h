@@ -93,7 +93,8 @@ HY_API HY_CHECKED hy_err hy_host_observe(hy_host *host,
 // One attempt at one action. The executor keeps the pointer until it ends it with done or failed,
 // or is told `cancel` at the deadline (the pointer is dead afterwards).
 typedef struct hy_effect {
-    const char *key; // idempotency key for the outside: "machine/action id"
+    const char *key; // idempotency key for the outside: "machine/action id", in a fleet
+                     // "machine/key/action id"
     uint64_t action_id;
     uint32_t kind;
     const void *body;    // the kind's record, decoded
@@ -102,6 +103,8 @@ typedef struct hy_effect {
     hy_ns deadline;      // hy_world_now
     void *executor_data; // the executor's own
     hy_why *why;         // for a hy_attempt: where it may say why it failed; else NULL
+    hy_host *host;       // whose it is: for hy_effect_done and hy_effect_failed
+    hy_bytes instance;   // in a fleet: the machine's key
 } hy_effect;
 
 typedef struct hy_executor {
@@ -211,6 +214,96 @@ typedef struct hy_host_stats {
 } hy_host_stats;
 HY_API hy_host_stats hy_host_stats_of(const hy_host *host);
 HY_API const hy_machine *hy_host_machine(const hy_host *host);
+
+// ---- fleets -----------------------------------------------------------------------------------
+//
+// Many machines of one description on one store, each under a key (text of 1 to HY_INSTANCE_KEY_MAX
+// bytes): one for each practice, account, room. Each is serial, and none waits for another's steps.
+// Their commits go together: while one is under way the batches of all machines gather, and then
+// become one transaction, whose outcome is that of all of them.
+//
+// A machine is loaded when it is first needed, and given up when it is idle and room is needed, the
+// least recently used first. Those that owe something (actions, timers) are found and woken when
+// the fleet starts; one that only waits for a point in time may rest until then.
+
+typedef struct hy_fleet hy_fleet;
+
+typedef struct hy_fleet_options {
+    size_t size;
+    uint32_t machines_max;    // in memory; 0: 4,096. When all of them are busy: HY_LIMIT
+    size_t group_bytes_max;   // of one commit; 0: 16 MiB
+    hy_ns checkpoint_idle_ns; // as in hy_host_options
+    uint32_t queue_max;       // calls waiting, of each machine; 0: 1,024
+    uint32_t batch_max;       // steps of one machine in one commit; 0: 1,024
+    size_t batch_bytes_max;   // of each machine; 0: 1 MiB
+    uint32_t answers_max;     // of each machine; 0: 65,536
+    bool twin;                // as in hy_host_options, as is the rest
+    hy_guard *guard;
+    void (*closed)(void *self, hy_err err);
+    void *closed_self;
+} hy_fleet_options;
+
+// Makes the machine known to the store, and loads none. Borrows world, store and machine until
+// close. HY_UNSUPPORTED: the store cannot hold one machine many times.
+HY_API HY_CHECKED hy_err hy_fleet_open(hy_world *world, hy_store *store, const hy_machine *machine,
+                                       const hy_fleet_options *options, hy_fleet **out_fleet,
+                                       hy_why *why);
+// As hy_host_open_in.
+HY_API HY_CHECKED hy_err hy_fleet_open_in(hy_scope *scope, hy_store *store,
+                                          const hy_machine *machine,
+                                          const hy_fleet_options *options, hy_ns close_max,
+                                          hy_fleet **out_fleet, hy_why *why);
+HY_API void hy_fleet_start(hy_fleet *fleet);
+// As hy_host_close: every machine drains, then the store is checkpointed.
+HY_API void hy_fleet_close(hy_fleet *fleet, void (*closed)(void *self, hy_err err), void *self,
+                           hy_ns deadline);
+HY_API void hy_fleet_abandon(hy_fleet *fleet); // as hy_host_abandon; NULL is fine
+
+// As the calls of a host, to the machine `key`, whose bytes are copied. Besides their errors:
+// HY_MALFORMED, HY_TOO_LARGE (key), HY_NOMEM, HY_LIMIT (its queue is full, or machines_max are
+// busy). In `done` also why the machine could not be loaded: HY_CORRUPT, HY_IO ...
+HY_API HY_CHECKED hy_err hy_fleet_submit(hy_fleet *fleet, hy_bytes key, hy_call *call);
+HY_API HY_CHECKED hy_err hy_fleet_complete(hy_fleet *fleet, hy_bytes key, uint64_t action_id,
+                                           hy_call *call);
+HY_API HY_CHECKED hy_err hy_fleet_look(hy_fleet *fleet, hy_bytes key, hy_look *look);
+// Fiber. The same in blocking style, as hy_host_ask and so on.
+HY_API HY_CHECKED hy_err hy_fleet_ask(hy_fleet *fleet, hy_bytes key, hy_call *call);
+HY_API HY_CHECKED hy_err hy_fleet_ask_complete(hy_fleet *fleet, hy_bytes key, uint64_t action_id,
+                                               hy_call *call);
+HY_API HY_CHECKED hy_err hy_fleet_see(hy_fleet *fleet, hy_bytes key, hy_look *look);
+// Fiber. The first machine in the store whose key comes after `after`, in order of bytes (empty:
+// the first of all). HY_END, HY_NOMEM, and what the store answers.
+HY_API HY_CHECKED hy_err hy_fleet_next(hy_fleet *fleet, hy_bytes after,
+                                       char out_key[HY_INSTANCE_KEY_MAX + 1], size_t *out_len);
+
+// For all machines; before start. effect->host and effect->instance say whose effect it is;
+// `parallel_max` counts the attempts of all machines together.
+HY_API HY_CHECKED hy_err hy_fleet_executor(hy_fleet *fleet, const hy_executor *executor);
+HY_API HY_CHECKED hy_err hy_fleet_executor_in(hy_scope *scope, hy_fleet *fleet,
+                                              const hy_executor *limits, hy_attempt run);
+// Changed rows of all machines, each in the order of its own steps.
+typedef struct hy_fleet_observer {
+    void (*changed)(void *self, hy_bytes key, uint64_t seq, uint32_t table, const void *before,
+                    const void *after);
+    void *self;
+} hy_fleet_observer;
+HY_API HY_CHECKED hy_err hy_fleet_observe(hy_fleet *fleet, const hy_fleet_observer *observer);
+
+typedef struct hy_fleet_stats {
+    hy_host_stats machines; // of all that were in memory since the fleet was opened, added up;
+                            // `halted` counts for any, `durable_seq` for none
+    uint32_t resident, idle, opening, asleep; // now: in memory; of those idle, or being loaded; not
+                                              // in memory, with a timer that will wake them
+    uint64_t opened, rested, open_failures;
+    uint64_t commits, batches; // groups that went to the store, and batches in them
+    uint32_t batches_max;      // in one commit
+    uint64_t checkpoints, checkpoints_failed;
+} hy_fleet_stats;
+HY_API hy_fleet_stats hy_fleet_stats_of(const hy_fleet *fleet);
+// HY_NOT_FOUND: it is not in memory.
+HY_API HY_CHECKED hy_err hy_fleet_machine_stats(const hy_fleet *fleet, hy_bytes key,
+                                                hy_host_stats *out_stats);
+HY_API const hy_machine *hy_fleet_machine(const hy_fleet *fleet);
 
 // ---- proving a store --------------------------------------------------------------------------
 

@@ -26,13 +26,53 @@ static hyi_executor *attempt_executor(hy_host *host, const hyi_pending *pending)
     return &host->executors[pending->effect.kind];
 }
 
+// In a fleet: a place among all hosts, or one in the line for it.
+static bool attempt_has_share(hyi_executor *executor) {
+    hyi_share *share = executor->share;
+    if (share == NULL || share->running < share->max) return true;
+    if (executor->starved) return false;
+    executor->starved = true;
+    executor->next_starved = NULL;
+    *(share->last != NULL ? &share->last->next_starved : &share->first) = executor;
+    share->last = executor;
+    return false;
+}
+
+static void attempt_share_left(hyi_share *share) {
+    HY_ASSERT(share->running > 0);
+    share->running--;
+    hyi_executor *first = share->first;
+    if (first == NULL) return;
+    share->first = first->next_starved;
+    if (share->first == NULL) share->last = NULL;
+    first->starved = false;
+    hyi_host_pump_soon(first->host);
+}
+
+void hyi_attempt_forget(hy_host *host) {
+    for (uint32_t kind = 0; kind < host->machine->action_count; kind++) {
+        hyi_executor *gone = &host->executors[kind];
+        hyi_share *share = gone->share;
+        if (share == NULL) continue;
+        share->running -= gone->running.count; // of a host that is abandoned
+        if (!gone->starved) continue;
+        hyi_executor *before = NULL;
+        for (hyi_executor *at = share->first; at != gone; at = at->next_starved) {
+            before = at;
+        }
+        *(before != NULL ? &before->next_starved : &share->first) = gone->next_starved;
+        if (share->last == gone) share->last = before;
+        gone->starved = false;
+    }
+}
+
 void hyi_attempt_dispatch(hy_host *host) {
     if (!host->started || host->closing != HYI_OPEN || host->stats.halted) return;
     for (uint32_t kind = 0; kind < host->machine->action_count; kind++) {
         hyi_executor *executor = &host->executors[kind];
         // `start` may end its attempt at once, so the line is looked at afresh each time.
         while (executor->running.count < executor->is.parallel_max &&
-               executor->waiting.first != NULL) {
+               executor->waiting.first != NULL && attempt_has_share(executor)) {
             hyi_pending *pending = hyi_pendings_pop(&executor->waiting);
             if (!attempt_start(host, executor, pending)) break;
         }
@@ -134,6 +174,7 @@ static bool attempt_start(hy_host *host, hyi_executor *executor, hyi_pending *pe
     pending->effect.deadline = now + executor->is.attempt_max_ns;
     pending->effect.executor_data = NULL;
     hyi_pendings_push(&executor->running, pending);
+    if (executor->share != NULL) executor->share->running++;
     hyi_due_add(&host->dues, &pending->due, pending->effect.deadline);
     host->stats.attempts++;
     if (pending->effect.attempt > 1) host->stats.retries++;
@@ -157,6 +198,10 @@ static bool attempt_key(hy_host *host, hyi_pending *pending) {
     hy_buf_init(&key, host->mem, 0);
     hy_buf_add_text(&key, host->machine->name);
     hy_buf_add_text(&key, "/");
+    if (host->key.len > 0) {
+        hy_buf_add(&key, host->key.ptr, host->key.len);
+        hy_buf_add_text(&key, "/");
+    }
     hy_buf_add_u64(&key, pending->effect.action_id);
     bool ok = key.failed == HY_OK;
     if (ok)
@@ -167,7 +212,9 @@ static bool attempt_key(hy_host *host, hyi_pending *pending) {
 
 // The attempt is over; what follows is the caller's to say.
 static void attempt_leave(hy_host *host, hyi_pending *pending) {
-    hyi_pendings_remove(&attempt_executor(host, pending)->running, pending);
+    hyi_executor *executor = attempt_executor(host, pending);
+    hyi_pendings_remove(&executor->running, pending);
+    if (executor->share != NULL) attempt_share_left(executor->share);
     hyi_due_remove(&host->dues, &pending->due);
 }
 

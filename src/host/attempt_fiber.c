@@ -20,8 +20,9 @@
 
 // One per executor. It lives as long as the scope that its attempts run in.
 typedef struct fiber_executor {
-    hy_host *host; // NULL: closed
-    uint32_t kind;
+    const hy_machine *machine;
+    uint32_t *places; // the executor's limit, at its host or fleet; NULL: that is closed
+    void **told;      // where its owner finds it, to say so
     hy_scope *scope;
     hy_attempt run;
     bool (*give_up)(void *self, const hy_effect *effect, void *out_completion_body);
@@ -45,8 +46,7 @@ static void fiber_cancel(void *self, hy_effect *effect) {
 // The effect and everything it points to, in memory of `scope`.
 static hy_err fiber_copy(const fiber_attempt *attempt, hy_arena *arena, hy_effect *out_effect) {
     const hy_effect *effect = attempt->effect;
-    const hy_machine *machine = hy_host_machine(attempt->executor->host);
-    const hy_record *record = machine->actions[effect->kind].body;
+    const hy_record *record = attempt->executor->machine->actions[effect->kind].body;
     bool ok = true;
     *out_effect = *effect;
     out_effect->executor_data = NULL;
@@ -67,7 +67,7 @@ static hy_err fiber_copy(const fiber_attempt *attempt, hy_arena *arena, hy_effec
 }
 
 static const hy_record *fiber_completion_record(const fiber_attempt *attempt) {
-    const hy_machine *machine = hy_host_machine(attempt->executor->host);
+    const hy_machine *machine = attempt->executor->machine;
     const hy_action_kind *kind = &machine->actions[attempt->effect->kind];
     return kind->tracked ? machine->inputs[kind->completion].body : NULL;
 }
@@ -84,7 +84,7 @@ static hy_err fiber_try(fiber_attempt *attempt, hy_arena *arena, hy_why *why) {
     if (err != HY_OK || attempt->effect == NULL) return err;
     hy_effect *theirs = attempt->effect;
     attempt->effect = NULL;
-    hy_effect_done(attempt->executor->host, theirs, completion); // copies
+    hy_effect_done(theirs->host, theirs, completion); // copies
     return HY_OK;
 }
 
@@ -105,7 +105,7 @@ static hy_err fiber_run(void *arg) {
     }
     if (attempt->effect) {
         const char *reason = why.text[0] != 0 ? why.text : hy_err_text(err);
-        hy_effect_failed(attempt->executor->host, attempt->effect, reason);
+        hy_effect_failed(attempt->effect->host, attempt->effect, reason);
     }
     hy_mem_free(attempt->mem, attempt, sizeof *attempt);
     return HY_OK; // a failed attempt is nobody else's failure
@@ -124,23 +124,25 @@ static void fiber_start(void *self, hy_effect *effect) {
     }
     if (err == HY_OK) return;
     hy_mem_free(mem, attempt, sizeof *attempt);
-    hy_effect_failed(executor->host, effect, hy_err_text(err));
+    hy_effect_failed(effect->host, effect, hy_err_text(err));
 }
 
 // No attempt is left: they were tasks of the scope.
 static void fiber_scope_ended(void *object) {
     fiber_executor *executor = object;
-    if (executor->host == NULL) return;
-    hyi_executor *place = &executor->host->executors[executor->kind];
-    HY_ASSERT(place->running.count == 0);
-    place->is.parallel_max = 0;
-    place->is.self = NULL;
+    if (executor->places == NULL) return;
+    *executor->places = 0;
+    *executor->told = NULL;
+}
+
+void hyi_fiber_executor_forget(hy_executor *is) {
+    if (is->start == fiber_start && is->self) ((fiber_executor *)is->self)->places = NULL;
 }
 
 void hyi_fiber_executors_forget(hy_host *host) {
+    if (host->home != NULL) return; // they are the fleet's
     for (uint32_t kind = 0; kind < host->machine->action_count; kind++) {
-        const hy_executor *is = &host->executors[kind].is;
-        if (is->start == fiber_start && is->self) ((fiber_executor *)is->self)->host = NULL;
+        hyi_fiber_executor_forget(&host->executors[kind].is);
     }
 }
 
@@ -149,21 +151,37 @@ static bool fiber_give_up(void *self, const hy_effect *effect, void *out_complet
     return executor->give_up(executor->self, effect, out_completion_body);
 }
 
-hy_err hy_host_executor_in(hy_scope *scope, hy_host *host, const hy_executor *limits,
-                           hy_attempt run) {
+hy_err hyi_fiber_executor_make(hy_scope *scope, const hy_machine *machine,
+                               const hy_executor *limits, hy_attempt run,
+                               hy_executor *out_executor) {
     fiber_executor *executor = hy_scope_alloc(scope, sizeof *executor);
     if (executor == NULL) return HY_NOMEM;
-    *executor = (fiber_executor){ .host = host,
-                                  .kind = limits->kind,
+    *executor = (fiber_executor){ .machine = machine,
                                   .scope = scope,
                                   .run = run,
                                   .give_up = limits->give_up,
                                   .self = limits->self };
-    hy_executor ours = *limits;
-    ours.self = executor;
-    ours.start = fiber_start;
-    ours.cancel = fiber_cancel;
-    if (limits->give_up) ours.give_up = fiber_give_up;
-    hy_err err = hy_host_executor(host, &ours);
-    return err == HY_OK ? hy_own(scope, executor, fiber_scope_ended, 0) : err;
+    *out_executor = *limits;
+    out_executor->self = executor;
+    out_executor->start = fiber_start;
+    out_executor->cancel = fiber_cancel;
+    if (limits->give_up) out_executor->give_up = fiber_give_up;
+    return HY_OK;
+}
+
+hy_err hyi_fiber_executor_own(hy_executor *is, uint32_t *places) {
+    fiber_executor *executor = is->self;
+    executor->places = places;
+    executor->told = &is->self;
+    return hy_own(executor->scope, executor, fiber_scope_ended, 0);
+}
+
+hy_err hy_host_executor_in(hy_scope *scope, hy_host *host, const hy_executor *limits,
+                           hy_attempt run) {
+    hy_executor ours;
+    hy_err err = hyi_fiber_executor_make(scope, host->machine, limits, run, &ours);
+    if (err == HY_OK) err = hy_host_executor(host, &ours);
+    if (err != HY_OK) return err;
+    hy_executor *is = &host->executors[limits->kind].is;
+    return hyi_fiber_executor_own(is, &is->parallel_max);
 }

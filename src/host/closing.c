@@ -28,7 +28,7 @@ bool hyi_closing_advance(hy_host *host) {
     if (host->closing == HYI_EXPIRED) closing_forsake_flight(host);
     const bool is_quiet = host->queue.count == 0 && hyi_batch_is_empty(host->building) &&
                           host->flight == NULL && host->looks.first == NULL &&
-                          host->store_call.op == HYI_STORE_FREE;
+                          host->early.first == NULL && host->store_call.op == HYI_STORE_FREE;
     if (!is_quiet || hyi_attempt_running(host) > 0) return false;
     if (host->closing == HYI_DRAINING && host->dirty_at != HY_NEVER) {
         if (hyi_store_start(host, HYI_CHECKPOINT) != HY_CLOSED) return false;

@@ -10,8 +10,9 @@
 static void host_posted(hy_post *post);
 static void host_release_looks(hy_host *host);
 static void host_defaults(hy_host *host, const hy_host_options *options);
-static hy_err host_load(hy_host *host, hy_why *why);
-static hy_err host_last_now(hy_host *host, hy_why *why);
+static void host_look_now(hy_host *host, hy_look *look);
+static void host_take(hy_host *host, hyi_store_call *filled);
+static hy_err host_last_now(const hy_host *host, hyi_store_call *call, hy_why *why);
 static hy_err host_admit(const hy_host *host, const hy_call *call, bool internal);
 static void host_enqueue(hy_host *host, hy_call *call, uint64_t action_id);
 
@@ -23,6 +24,22 @@ hy_err hy_host_open(hy_world *world, hy_store *store, const hy_machine *machine,
                     const hy_host_options *options, hy_host **out_host, hy_why *why) {
     hy_err err = hy_machine_check(machine, why);
     if (err != HY_OK) return err;
+    HY_CLEANUP(host_freep) hy_host *host = NULL;
+    err = hyi_host_new(world, store, machine, options, &host, why);
+    if (err == HY_OK) err = store->driver->attach(store, machine, &host->machine_number, why);
+    hyi_store_call filled = { 0 };
+    if (err == HY_OK) err = hyi_host_fill(host, &filled, why);
+    if (err != HY_OK) return err;
+    host_take(host, &filled);
+    err = hyi_pending_restore(host);
+    if (err != HY_OK) return hy_why_set(why, err, machine->name, "no memory for the ledger");
+    *out_host = host;
+    host = NULL;
+    return HY_OK;
+}
+
+hy_err hyi_host_new(hy_world *world, hy_store *store, const hy_machine *machine,
+                    const hy_host_options *options, hy_host **out_host, hy_why *why) {
     hy_mem *mem = hy_world_mem(world);
     HY_CLEANUP(host_freep) hy_host *host = hy_mem_alloc_zero(mem, sizeof *host);
     if (host == NULL) return hy_why_set(why, HY_NOMEM, machine->name, "no memory for the host");
@@ -43,11 +60,12 @@ hy_err hy_host_open(hy_world *world, hy_store *store, const hy_machine *machine,
     hyi_pending_map_init(&host->pending);
     host->executors = hy_mem_alloc_zero(mem, (machine->action_count + 1) * sizeof *host->executors);
     if (host->executors == NULL) return hy_why_set(why, HY_NOMEM, machine->name, "no memory");
-    err = hy_timer_at(world, &host->timer, HY_NEVER); // the world has room for it from now on
+    for (uint32_t kind = 0; kind < machine->action_count; kind++) {
+        host->executors[kind].host = host;
+    }
+    hy_err err = hy_timer_at(world, &host->timer, HY_NEVER); // room for it from now on
     if (err != HY_OK) return hy_why_set(why, err, machine->name, "no memory for a timer");
     hy_timer_stop(world, &host->timer);
-    err = host_load(host, why);
-    if (err != HY_OK) return err;
     *out_host = host;
     host = NULL;
     return HY_OK;
@@ -65,25 +83,81 @@ static void host_defaults(hy_host *host, const hy_host_options *options) {
     if (is->checkpoint_idle_ns == 0) is->checkpoint_idle_ns = HY_MS(50);
 }
 
-static hy_err host_load(hy_host *host, hy_why *why) {
+hy_err hyi_host_fill(const hy_host *host, hyi_store_call *call, hy_why *why) {
     hy_store *store = host->store;
-    hy_err err = store->driver->attach(store, host->machine, &host->machine_number, why);
-    if (err != HY_OK) return err;
-    err = hyi_reload_state(host, &host->state, why);
-    if (err != HY_OK) return err;
+    hy_err err = HY_OK;
+    call->number = host->machine_number;
+    if (host->key.len > 0) {
+        err = store->driver->instance(store, host->machine_number, host->key, &call->number, why);
+    }
+    if (err == HY_OK) err = hyi_reload_state(host, call->number, &call->state, why);
+    if (err == HY_OK) err = host_last_now(host, call, why);
+    if (err != HY_OK) call->state = hy_state_free(call->state);
+    return err;
+}
+
+static void host_take(hy_host *host, hyi_store_call *filled) {
+    host->machine_number = filled->number;
+    host->last_now = filled->last_now;
+    host->state = filled->state;
+    filled->state = NULL;
     host->stats.durable_seq = hy_state_seq(host->state);
-    err = hyi_pending_restore(host);
-    if (err != HY_OK) return hy_why_set(why, err, host->machine->name, "no memory for the ledger");
-    return host_last_now(host, why);
+}
+
+// ---- in a fleet -------------------------------------------------------------------------------
+
+void hyi_host_fill_asked(hyi_store_call *call) {
+    call->err = hyi_host_fill(call->host, call, &call->why);
+}
+
+void hyi_host_begin(hy_host *host) {
+    HY_ASSERT(host->home != NULL && host->state == NULL);
+    host->is_uncertain = host->is_opening = true; // nothing is stepped yet
+    const hy_err err = hyi_store_start(host, HYI_ASK);
+    HY_ASSERT(err == HY_OK); // a committer takes everything
+}
+
+void hyi_host_begun(hy_host *host) {
+    hy_err err = host->store_call.err;
+    if (err == HY_OK) host_take(host, &host->store_call);
+    if (err == HY_OK) err = hyi_pending_restore(host);
+    host->open_err = err;
+    host->is_uncertain = host->is_opening = false;
+    hyi_looks early = host->early;
+    host->early = (hyi_looks){ 0 };
+    hy_look *look = NULL;
+    while ((look = hyi_looks_pop(&early)) != NULL) {
+        if (err == HY_OK) {
+            host_look_now(host, look);
+        } else {
+            look->err = err;
+            hyi_looks_push(&host->looks, look);
+        }
+    }
+    if (err != HY_OK) {
+        hyi_queue_refuse(host, err);
+    } else if (host->home->has_started(host->home)) {
+        hy_host_start(host);
+    }
+}
+
+bool hyi_host_is_idle(const hy_host *host) {
+    if (host->posted || host->pumping || host->closing != HYI_OPEN) return false;
+    if (host->open_err != HY_OK) return true;
+    const bool is_quiet = host->queue.count == 0 && host->flight == NULL &&
+                          hyi_batch_is_empty(host->building) && host->looks.first == NULL &&
+                          host->store_call.op == HYI_STORE_FREE && !host->is_uncertain;
+    if (!is_quiet || host->stats.halted) return false;
+    return host->pending.count == host->idle.count + host->timer_count;
 }
 
 // The machine's clock never goes back, not even when the wall clock did while nobody ran.
-static hy_err host_last_now(hy_host *host, hy_why *why) {
+static hy_err host_last_now(const hy_host *host, hyi_store_call *call, hy_why *why) {
     const hy_store_driver *driver = host->store->driver;
-    if (host->stats.durable_seq == 0) return HY_OK;
+    const uint64_t last_seq = hy_state_seq(call->state);
+    if (last_seq == 0) return HY_OK;
     hy_journal_cursor *cursor = NULL;
-    hy_err err = driver->journal_open(host->store, host->machine_number, host->stats.durable_seq,
-                                      &cursor, why);
+    hy_err err = driver->journal_open(host->store, call->number, last_seq, &cursor, why);
     if (err != HY_OK) return err;
     HY_CLEANUP(hy_arena_deinit) hy_arena arena = { 0 };
     hy_arena_init(&arena, host->mem, 0);
@@ -94,7 +168,7 @@ static hy_err host_last_now(hy_host *host, hy_why *why) {
         while ((err = hy_frame_next(&rest, &bytes, why)) == HY_OK) {
             err = hy_entry_decode(bytes, &arena, &entry, why);
             if (err != HY_OK) break;
-            if (entry.now > host->last_now) host->last_now = entry.now;
+            if (entry.now > call->last_now) call->last_now = entry.now;
         }
         if (err != HY_END) break;
     }
@@ -104,7 +178,9 @@ static hy_err host_last_now(hy_host *host, hy_why *why) {
 
 void hyi_host_free(hy_host *host) {
     hy_mem *mem = host->mem;
+    if (host->home != NULL) host->home->freed(host->home, host);
     hy_timer_stop(host->world, &host->timer);
+    if (host->executors != NULL) hyi_attempt_forget(host);
     hyi_pending_free_all(host);
     hy_buf_deinit(&host->waiting_reply);
     hy_arena_deinit(&host->waiting_arena);
@@ -147,6 +223,7 @@ void hyi_host_pump(hy_host *host) {
     host->pumping = false;
     if (hyi_closing_advance(host)) return;
     hyi_wakeup_arm(host);
+    if (host->home != NULL) host->home->pumped(host->home, host);
 }
 
 void hyi_host_halt(hy_host *host, const char *by) {
@@ -180,6 +257,7 @@ static hy_err host_admit(const hy_host *host, const hy_call *call, bool internal
     HY_ASSERT(call->done != NULL);
     if (host->closing != HYI_OPEN) return HY_CLOSED;
     if (host->stats.halted) return HY_HALTED;
+    if (host->open_err != HY_OK) return host->open_err;
     if (call->kind >= host->machine->input_count) return HY_UNKNOWN_KIND;
     const hy_input_kind *kind = &host->machine->inputs[call->kind];
     if (kind->internal != internal) return HY_UNKNOWN_KIND;
@@ -222,6 +300,16 @@ hy_call *hyi_calls_pop(hyi_calls *calls) {
 hy_err hy_host_look(hy_host *host, hy_look *look) {
     HY_ASSERT(look->look != NULL && look->done != NULL);
     if (host->closing != HYI_OPEN) return HY_CLOSED;
+    if (host->open_err != HY_OK) return host->open_err;
+    if (host->is_opening) {
+        hyi_looks_push(&host->early, look);
+    } else {
+        host_look_now(host, look);
+    }
+    return HY_OK;
+}
+
+static void host_look_now(hy_host *host, hy_look *look) {
     look->err = HY_OK;
     look->host_seq_ = hy_state_seq(host->state);
     look->look(look, hy_state_view(host->state));
@@ -233,7 +321,6 @@ hy_err hy_host_look(hy_host *host, hy_look *look) {
     }
     hyi_looks_push(line, look);
     if (line == &host->looks) hyi_host_pump_soon(host);
-    return HY_OK;
 }
 
 // Only those that wait now: a look that looks again from `done` gets its turn in the next round.
@@ -274,23 +361,30 @@ hy_err hy_host_observe(hy_host *host, const hy_observer *observer) {
 
 // ---- effects and stats ------------------------------------------------------------------------
 
-hy_err hy_host_executor(hy_host *host, const hy_executor *executor) {
+hy_err hyi_executor_check(const hy_machine *machine, const hy_executor *executor) {
     HY_ASSERT(executor->start != NULL);
+    if (executor->kind >= machine->action_count) return HY_UNKNOWN_KIND;
+    const bool must_end = executor->attempts_max != 0 && executor->give_up == NULL;
+    return must_end && machine->actions[executor->kind].tracked ? HY_MISSING : HY_OK;
+}
+
+hy_executor hyi_executor_filled(const hy_executor *executor) {
+    hy_executor is = *executor;
+    if (is.attempt_max_ns == 0) is.attempt_max_ns = HY_SECONDS(10);
+    if (is.backoff_min_ns == 0) is.backoff_min_ns = HY_MS(100);
+    if (is.backoff_max_ns == 0) is.backoff_max_ns = HY_SECONDS(30);
+    if (is.backoff_max_ns < is.backoff_min_ns) is.backoff_max_ns = is.backoff_min_ns;
+    if (is.parallel_max == 0) is.parallel_max = 64;
+    return is;
+}
+
+hy_err hy_host_executor(hy_host *host, const hy_executor *executor) {
     if (host->started) return HY_CLOSED;
-    if (executor->kind >= host->machine->action_count) return HY_UNKNOWN_KIND;
-    if (executor->attempts_max != 0 && executor->give_up == NULL &&
-        host->machine->actions[executor->kind].tracked) {
-        return HY_MISSING;
-    }
+    const hy_err err = hyi_executor_check(host->machine, executor);
+    if (err != HY_OK) return err;
     hyi_executor *place = &host->executors[executor->kind];
     if (place->is.start != NULL) return HY_EXISTS;
-    place->is = *executor;
-    hy_executor *is = &place->is;
-    if (is->attempt_max_ns == 0) is->attempt_max_ns = HY_SECONDS(10);
-    if (is->backoff_min_ns == 0) is->backoff_min_ns = HY_MS(100);
-    if (is->backoff_max_ns == 0) is->backoff_max_ns = HY_SECONDS(30);
-    if (is->backoff_max_ns < is->backoff_min_ns) is->backoff_max_ns = is->backoff_min_ns;
-    if (is->parallel_max == 0) is->parallel_max = 64;
+    place->is = hyi_executor_filled(executor);
     return HY_OK;
 }
 
@@ -306,7 +400,9 @@ hy_host_stats hy_host_stats_of(const hy_host *host) {
     stats.queue_count = host->queue.count;
     stats.in_flight_count = host->building->calls.count;
     if (host->flight != NULL) stats.in_flight_count += host->flight->calls.count;
-    stats.pending_actions = hy_row_count(hy_state_view(host->state), HY_LEDGER);
+    if (host->state != NULL) {
+        stats.pending_actions = hy_row_count(hy_state_view(host->state), HY_LEDGER);
+    }
     stats.without_executor = host->idle.count;
     return stats;
 }

@@ -12,6 +12,7 @@
 //     attempt.c    executors: attempts, deadlines, retries
 //     wakeup.c     the one timer of the host, and the ledger's timers on the wall clock
 //     closing.c    the way out
+//     committer.c  what hosts of a fleet share: one line in front of the store
 //
 // Invariants
 //  - At most one store call runs; the batch it works on (`flight`) is touched by nobody meanwhile.
@@ -21,6 +22,7 @@
 #define HYI_HOST_INSIDE_H
 
 #include <hypha/host.h>
+#include "host/committer.h"
 #include "host/due.h"
 
 #define HYI_OBSERVERS_MAX 16u
@@ -78,9 +80,19 @@ void hyi_pendings_push(hyi_pendings *list, hyi_pending *pending);
 void hyi_pendings_remove(hyi_pendings *list, hyi_pending *pending);
 hyi_pending *hyi_pendings_pop(hyi_pendings *list); // or NULL
 
+// What the executors of one kind in all hosts of a fleet share: a limit, and a line.
+typedef struct hyi_share {
+    uint32_t running, max;
+    struct hyi_executor *first, *last; // those that wait for a place
+} hyi_share;
+
 typedef struct hyi_executor {
     hy_executor is; // is.start == NULL: none for this action kind
     hyi_pendings waiting, running;
+    hyi_share *share; // NULL: a host alone
+    hy_host *host;
+    struct hyi_executor *next_starved;
+    bool starved; // in the line of the share
 } hyi_executor;
 
 // By action id; open hashing, so that filing one cannot fail.
@@ -130,22 +142,15 @@ HY_CHECKED hy_err hyi_batch_take(hy_host *host, hyi_batch *batch, hy_call *call,
 // A row and everything it points to, in `arena`. NULL gives NULL and is no failure (*out_ok).
 const void *hyi_row_copy(const hy_record *record, const void *row, hy_arena *arena, bool *out_ok);
 
-// ---- store calls ------------------------------------------------------------------------------
+// ---- of a fleet -------------------------------------------------------------------------------
 
-typedef enum hyi_store_op { HYI_STORE_FREE, HYI_APPEND, HYI_LOAD, HYI_CHECKPOINT } hyi_store_op;
-
-typedef struct hyi_store_call {
-    hy_work work;
-    hyi_store_op op;
-    hy_host *host;
-    hy_batch batch;   // append: what goes in
-    hy_commit commit; // append: what came out
-    hy_state *state;  // load: what came out
-    hy_err err;       // load, checkpoint
-    bool has_more;    // checkpoint: this was a piece of it
-    bool is_done;     // the pump has to look at it
-    hy_why why;
-} hyi_store_call;
+// What a fleet is to its hosts; a host alone has none.
+typedef struct hyi_home {
+    hyi_committer *committer;
+    void (*pumped)(struct hyi_home *home, hy_host *host); // the last thing of a turn: may free it
+    void (*freed)(struct hyi_home *home, hy_host *host);
+    bool (*has_started)(const struct hyi_home *home);
+} hyi_home;
 
 // ---- the host ---------------------------------------------------------------------------------
 
@@ -156,7 +161,12 @@ struct hy_host {
     hy_mem *mem;
     hy_store *store;
     const hy_machine *machine;
-    uint32_t machine_number; // in the store
+    uint32_t machine_number; // in the store; an instance's own
+    hyi_home *home;          // NULL: a host alone
+    void *home_place;        // the fleet's own
+    hy_bytes key;            // of the instance; the fleet's
+    bool is_opening;         // it has no state yet
+    hy_err open_err;         // it could not be loaded: it takes nothing any more
     hy_host_options options; // with the defaults filled in
     hy_state *state;
     hy_ns last_now; // of the latest input: the machine's clock never goes back
@@ -167,6 +177,7 @@ struct hy_host {
     hyi_batch *building;
     hyi_batch *flight; // being appended or uncertain; or NULL
     hyi_looks looks;   // saw nothing that is not durable
+    hyi_looks early;   // came before there was a state
     bool is_uncertain; // the flight's outcome is not known: nothing is stepped
     hyi_store_call store_call;
     hy_ns store_retry_at;   // HY_NEVER: nothing to repeat
@@ -179,8 +190,9 @@ struct hy_host {
     hyi_pending_map pending;
     hyi_pendings parked;
     hyi_pendings idle;
-    hyi_dues dues;   // hy_world_now: deadlines, retries
-    hyi_dues timers; // hy_world_wall
+    hyi_dues dues;        // hy_world_now: deadlines, retries
+    hyi_dues timers;      // hy_world_wall
+    uint32_t timer_count; // in `timers`
     bool started;
 
     hy_timer timer;
@@ -204,7 +216,21 @@ struct hy_host {
 };
 
 // host.c
-void hyi_host_pump(hy_host *host); // does what can be done now
+// A host without a state: everything that can fail for want of memory. HY_NOMEM.
+HY_CHECKED hy_err hyi_host_new(hy_world *world, hy_store *store, const hy_machine *machine,
+                               const hy_host_options *options, hy_host **out_host, hy_why *why);
+// Blocks: loads the instance into `call`. The host itself is only read: it may be on another
+// thread.
+HY_CHECKED hy_err hyi_host_fill(const hy_host *host, hyi_store_call *call, hy_why *why);
+// In a fleet: begins to load, on the committer's thread; what comes meanwhile waits.
+void hyi_host_begin(hy_host *host);
+void hyi_host_fill_asked(hyi_store_call *call); // on another thread
+void hyi_host_begun(hy_host *host);             // it is loaded, or is not
+// Nothing waits but points in time, so that it could be loaded again as well as stay.
+bool hyi_host_is_idle(const hy_host *host);
+HY_CHECKED hy_err hyi_executor_check(const hy_machine *machine, const hy_executor *executor);
+hy_executor hyi_executor_filled(const hy_executor *executor); // its defaults
+void hyi_host_pump(hy_host *host);                            // does what can be done now
 void hyi_host_pump_soon(hy_host *host);
 void hyi_host_halt(hy_host *host, const char *by);
 void hyi_host_free(hy_host *host); // everything but the store
@@ -221,7 +247,8 @@ void hyi_reload_begin(hy_host *host);
 void hyi_reload_run(hyi_store_call *call); // on another thread
 void hyi_reload_done(hy_host *host);
 void hyi_reload_again(hy_host *host); // the pause is over
-HY_CHECKED hy_err hyi_reload_state(const hy_host *host, hy_state **out_state, hy_why *why);
+HY_CHECKED hy_err hyi_reload_state(const hy_host *host, uint32_t number, hy_state **out_state,
+                                   hy_why *why);
 
 // pending.c
 void hyi_pending_map_init(hyi_pending_map *map);
@@ -245,6 +272,7 @@ void hyi_attempt_drop(hy_host *host, hyi_pending *pending); // running: tells th
 void hyi_attempt_due(hy_host *host, hyi_pending *pending);  // its time in host->dues has come
 hy_ns hyi_attempt_backoff(hy_host *host, hy_ns min, hy_ns max, uint32_t tries);
 uint32_t hyi_attempt_running(const hy_host *host);
+void hyi_attempt_forget(hy_host *host); // its executors leave the lines of their shares
 
 // wakeup.c
 void hyi_wakeup_fired(hy_timer *timer);
@@ -253,6 +281,13 @@ void hyi_wakeup_dues(hy_host *host); // everything whose time has come
 
 // attempt_fiber.c
 void hyi_fiber_executors_forget(hy_host *host); // the host goes away before their scopes
+void hyi_fiber_executor_forget(hy_executor *is);
+// An executor whose attempts are fibers of `scope`; to be registered, and then owned by the scope,
+// which makes *places 0 at its end.
+HY_CHECKED hy_err hyi_fiber_executor_make(hy_scope *scope, const hy_machine *machine,
+                                          const hy_executor *limits, hy_attempt run,
+                                          hy_executor *out_executor);
+HY_CHECKED hy_err hyi_fiber_executor_own(hy_executor *is, uint32_t *places);
 
 // closing.c
 bool hyi_closing_advance(hy_host *host); // true: the host is gone

@@ -67,6 +67,8 @@ hyi_pending *hyi_pending_new(hy_host *host, uint64_t action_id, uint32_t kind) {
     pending->phase = HYI_NEW;
     pending->effect.action_id = action_id;
     pending->effect.kind = kind;
+    pending->effect.host = host;
+    pending->effect.instance = host->key;
     hy_arena_init(&pending->arena, host->mem, 0);
     return pending;
 }
@@ -223,6 +225,7 @@ static void pending_done(hy_call *call) {
 static void pending_begin(hy_host *host, hyi_pending *pending) {
     if (pending->timer) {
         pending->phase = HYI_TIMER;
+        host->timer_count++;
         hyi_due_add(&host->timers, &pending->due, pending->effect.deadline);
         return;
     }
@@ -234,7 +237,10 @@ static void pending_detach(hy_host *host, hyi_pending *pending) {
     switch (pending->phase) {
     case HYI_NEW: HY_ASSERT(false); break;
     case HYI_IDLE: hyi_pendings_remove(&host->idle, pending); break;
-    case HYI_TIMER: hyi_due_remove(&host->timers, &pending->due); break;
+    case HYI_TIMER:
+        host->timer_count--;
+        hyi_due_remove(&host->timers, &pending->due);
+        break;
     case HYI_WAITING:
         hyi_pendings_remove(&host->executors[pending->effect.kind].waiting, pending);
         break;

@@ -24,6 +24,7 @@ static void pipeline_observe(hy_host *host, const hyi_batch *batch);
 static void store_run(hy_work *work);
 static hy_err store_checkpoint(hyi_store_call *call);
 static void store_done(hy_work *work);
+static void store_told(hyi_store_call *call);
 
 #define STORE_RETRY_NS HY_MS(1)
 
@@ -144,7 +145,8 @@ void hyi_pipeline_settle(hy_host *host, hyi_batch *batch) {
         hy_state_release(host->state, batch->last_seq);
         host->stats.durable_seq = batch->last_seq;
         host->stats.commits++;
-        host->dirty_at = hy_world_now(host->world);
+        // In a fleet the committer tidies up, for all.
+        if (host->home == NULL) host->dirty_at = hy_world_now(host->world);
     }
     hy_call *call = NULL;
     while ((call = hyi_calls_pop(&batch->calls)) != NULL) {
@@ -219,7 +221,10 @@ hy_err hyi_store_start(hy_host *host, hyi_store_op op) {
     *call =
         (hyi_store_call){ .work = { .run = store_run, .done = store_done, .kind = HY_WORK_SQLITE },
                           .op = op,
-                          .host = host };
+                          .world = host->world,
+                          .host = host,
+                          .ask = op == HYI_ASK ? hyi_host_fill_asked : hyi_reload_run,
+                          .told = store_told };
     if (op == HYI_APPEND) {
         const hyi_batch *flight = host->flight;
         call->batch = (hy_batch){ .machine = host->machine_number,
@@ -228,8 +233,12 @@ hy_err hyi_store_start(hy_host *host, hyi_store_op op) {
                                   .last_seq = flight->last_seq,
                                   .body = hy_buf_bytes(&flight->frames) };
     }
-    const hy_err err = hy_world_work(host->world, &call->work);
     host->store_retry_at = HY_NEVER;
+    if (host->home != NULL) {
+        hyi_committer_submit(host->home->committer, call);
+        return HY_OK;
+    }
+    const hy_err err = hy_world_work(host->world, &call->work);
     if (err == HY_OK) return HY_OK;
     call->op = HYI_STORE_FREE;
     host->store_retry_at = hy_world_now(host->world) + STORE_RETRY_NS;
@@ -248,6 +257,7 @@ static void store_run(hy_work *work) {
         break;
     case HYI_CHECKPOINT: call->err = store_checkpoint(call); break;
     case HYI_LOAD: hyi_reload_run(call); break;
+    case HYI_ASK:
     case HYI_STORE_FREE: HY_ASSERT(false);
     }
 }
@@ -264,6 +274,10 @@ static hy_err store_checkpoint(hyi_store_call *call) {
 static void store_done(hy_work *work) {
     hyi_store_call *call =
         (hyi_store_call *)(void *)((uint8_t *)work - offsetof(hyi_store_call, work));
+    store_told(call);
+}
+
+static void store_told(hyi_store_call *call) {
     call->is_done = true;
     hyi_host_pump(call->host);
 }
@@ -281,6 +295,7 @@ static void pipeline_store_done(hy_host *host) {
     switch (op) {
     case HYI_APPEND: pipeline_append_done(host); break;
     case HYI_LOAD: hyi_reload_done(host); break;
+    case HYI_ASK: hyi_host_begun(host); break;
     case HYI_CHECKPOINT:
         // A failed one loses nothing: the journal has it all. The next commit asks again.
         if (call->err == HY_OK && call->has_more) break; // still dirty: go on unless a call comes
@@ -304,6 +319,8 @@ static void pipeline_append_done(hy_host *host) {
         hyi_pipeline_settle(host, flight);
         return;
     case HY_COMMIT_REFUSED:
+        // The store lost what it had confirmed before, or does not know: only loading tells.
+        if (host->store_call.why.code == HY_OUTCOME_UNKNOWN) break;
         host->stats.commits_refused++;
         host->flight = NULL;
         hy_state_rewind(host->state, flight->first_seq - 1);

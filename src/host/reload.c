@@ -32,10 +32,10 @@ void hyi_reload_again(hy_host *host) {
 }
 
 void hyi_reload_run(hyi_store_call *call) {
-    call->err = hyi_reload_state(call->host, &call->state, &call->why);
+    call->err = hyi_reload_state(call->host, call->host->machine_number, &call->state, &call->why);
 }
 
-hy_err hyi_reload_state(const hy_host *host, hy_state **out_state, hy_why *why) {
+hy_err hyi_reload_state(const hy_host *host, uint32_t number, hy_state **out_state, hy_why *why) {
     const hy_host_options *options = &host->options;
     hy_state *state = NULL;
     hy_err err = hy_state_new(host->mem, host->machine,
@@ -44,7 +44,7 @@ hy_err hyi_reload_state(const hy_host *host, hy_state **out_state, hy_why *why) 
                                          .answers_max = options->answers_max),
                               &state, why);
     if (err != HY_OK) return err;
-    err = host->store->driver->load(host->store, host->machine_number, state, why);
+    err = host->store->driver->load(host->store, number, state, why);
     if (err != HY_OK) {
         (void)hy_state_free(state);
         return err;

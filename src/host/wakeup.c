@@ -54,6 +54,7 @@ void hyi_wakeup_arm(hy_host *host) {
 // The timer's input is built from its ledger row.
 static void wakeup_ledger_timer(hy_host *host, hyi_pending *pending) {
     const hy_ledger_row *row = hyi_pending_row(host, pending);
+    host->timer_count--;
     if (row == NULL) {
         pending->phase = HYI_PARKED;
         hyi_pendings_push(&host->parked, pending);
@@ -66,6 +67,7 @@ static void wakeup_ledger_timer(hy_host *host, hyi_pending *pending) {
         body = hy_arena_alloc(&pending->arena, record->size);
         if (body == NULL ||
             hy_wire_decode(record, row->body, &pending->arena, body, NULL) != HY_OK) {
+            host->timer_count++;
             hyi_due_add(&host->timers, &pending->due, hy_world_wall(host->world) + WAKEUP_RETRY_NS);
             return;
         }
