@@ -58,7 +58,10 @@ void hyi_begin(hyi_worker *worker, hy_actor *actor) {
         birth->starts++;
         birth->was_up = false;
     }
-    if (actor->kin) actor->kin->start = birth ? birth->starts : 1;
+    if (actor->kin) {
+        actor->kin->start = birth ? birth->starts : 1;
+        hyi_rearing_begin(actor);
+    }
     if (type->state_size > 0) memset(actor->state, 0, type->state_size);
     hy_err err = HY_OK;
     if (type->start) err = type->start(actor, actor->state, hyi_actor_arg(actor));

@@ -53,6 +53,7 @@ static void plant_release(void *object) {
     p->is_begun = false; // also where `stop` is not called
     p->is_up = false;
     p->releases++;
+    p->released_as = ++p->grove->happened;
     plant_check_end(p);
 }
 
@@ -66,6 +67,8 @@ static hy_err grove_start(hy_actor *self, void *state_at, const void *arg) {
     hy_err err = hy_actor_own(self, p, plant_release);
     if (err != HY_OK) return err;
     p->starts++;
+    p->began_as = ++p->grove->happened;
+    p->is_sick = false;
     p->began = hy_world_now(hy_actor_world(self));
     if (p->start_takes > 0) {
         err = hy_sleep(p->start_takes);

@@ -15,6 +15,8 @@
 
 #include <hypha/actor.h>
 
+#include <stdatomic.h>
+
 #define GROVE_FALL(F) F(1, u32, how)
 HY_RECORD(grove_fall, GROVE_FALL)
 #define GROVE_WORD(F) F(1, u64, number)
@@ -58,7 +60,8 @@ typedef struct plant {
     uint32_t starts, stops, releases, notes;
     hy_err stopped_with;
     hy_ns began;
-    hy_ns start_takes, stop_takes; // they wait so long
+    uint64_t began_as, released_as; // the how-manieth thing that happened in the grove
+    hy_ns start_takes, stop_takes;  // they wait so long
     uint64_t random;
 } plant;
 
@@ -69,7 +72,7 @@ typedef struct grove {
     hy_ref root;      // the supervisor of the first ones
     hy_policy policy; // the root's
     bool is_closing;  // all are told to stop: in reverse order
-    bool counts;      // handled by falls: the first falls are checked by a model
+    _Atomic uint64_t happened;
 } grove;
 
 extern const hy_actor_type grove_type;

@@ -44,6 +44,7 @@ static inline hyi_birth *hyi_child_at(hyi_link *link) {
 // Made on first use. NULL: no memory.
 hyi_rearing *hyi_rearing_of(hy_actor *actor);
 void hyi_rearing_free(hy_actor *actor); // all children have gone; NULL is fine
+void hyi_rearing_begin(hy_actor *actor); // a new start: no restart counts any more
 // May it have one child more? HY_CLOSED: it is stopping; HY_LIMIT: children_max.
 HY_CHECKED hy_err hyi_rearing_admits(const hy_actor *actor);
 // A spec for `options`, shared with the latest child if it can be. Counted for the caller.

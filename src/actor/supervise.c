@@ -59,6 +59,11 @@ void hyi_rearing_free(hy_actor *actor) {
     actor->kin->rearing = NULL;
 }
 
+void hyi_rearing_begin(hy_actor *actor) {
+    hyi_rearing *rearing = actor->kin ? actor->kin->rearing : NULL;
+    if (rearing && rearing->recent) rearing->recent->count = rearing->recent->next = 0;
+}
+
 hy_err hyi_rearing_admits(const hy_actor *actor) {
     if (!hyi_lives(actor) || (actor->flags & HYI_ACTOR_ENDING)) return HY_CLOSED;
     uint32_t most = hyi_options(actor)->children_max;
