@@ -64,7 +64,11 @@ typedef struct hyi_later {
 void hyi_node_free_later(hy_node *node, hyi_later *later);
 hy_mem *hyi_node_mem(const hy_node *node);
 
-// As hyi_share, with a ticket (counted here; given back where the send is refused).
+// So many refs more, or fewer, at once.
+void hyi_frozen_hold(hy_frozen *frozen, uint32_t count);
+void hyi_frozen_release(hy_frozen *frozen, uint32_t count);
+// As hyi_share, with a ticket (counted here; given back where the send is refused). Uses up one of
+// the refs that the caller holds, in every case.
 HY_CHECKED hy_err hyi_share_with(hy_ref to, const hy_message_kind *kind, hy_frozen *frozen,
                                  hyi_ticket *ticket);
 

@@ -59,11 +59,40 @@ hy_frozen *hy_frozen_ref(hy_frozen *frozen) {
     return frozen;
 }
 
-void hy_frozen_unref(hy_frozen *frozen) {
-    if (!frozen) return;
+void hyi_frozen_hold(hy_frozen *frozen, uint32_t count) {
+    __atomic_fetch_add(frozen_count(frozen), count, __ATOMIC_RELAXED); // as above
+}
+
+void hyi_frozen_release(hy_frozen *frozen, uint32_t count) {
     // Release and acquire: whoever frees sees what all others did with it before they let go.
-    if (__atomic_sub_fetch(frozen_count(frozen), 1, __ATOMIC_ACQ_REL) > 0) return;
+    if (__atomic_sub_fetch(frozen_count(frozen), count, __ATOMIC_ACQ_REL) > 0) return;
     hyi_message_free(frozen_message(frozen));
+}
+
+void hy_frozen_unref(hy_frozen *frozen) {
+    if (frozen) hyi_frozen_release(frozen, 1);
+}
+
+// What is sent to many on one worker is let go by one after another: the worker gathers that, and
+// lets go once, with the next slice or when it meets another one.
+static void frozen_let_go(hy_frozen *frozen) {
+    hyi_worker *here = hyi_here;
+    if (!here) {
+        hyi_frozen_release(frozen, 1);
+    } else if (here->let_go == frozen) {
+        here->let_go_count++;
+    } else {
+        hyi_frozen_flush(here);
+        here->let_go = frozen;
+        here->let_go_count = 1;
+    }
+}
+
+void hyi_frozen_flush(hyi_worker *worker) {
+    hy_frozen *frozen = worker->let_go;
+    if (!frozen) return;
+    worker->let_go = NULL;
+    hyi_frozen_release(frozen, worker->let_go_count);
 }
 
 // ---- sharing ----------------------------------------------------------------------------------
@@ -75,16 +104,21 @@ static hyi_message *frozen_shell_new(const hy_message_kind *kind, hy_frozen *fro
     if (!body) return NULL;
     frozen_shell *shell = (frozen_shell *)(void *)((hyi_message *)body - 1);
     shell->head.flags |= HYI_MESSAGE_SHARED;
-    shell->body = hyi_frozen_body(hy_frozen_ref(frozen));
+    shell->body = hyi_frozen_body(frozen);
     shell->ticket = ticket;
     // Relaxed: it only counts; the message itself travels by the queue.
     if (ticket) atomic_fetch_add_explicit(&ticket->sent, 1, memory_order_relaxed);
     return &shell->head;
 }
 
-static hy_err frozen_send(hy_ref to, const hy_message_kind *kind, hyi_message *shell,
-                          const hy_send_options *options) {
-    if (!shell) return HY_NOMEM;
+// Uses up one ref in every case.
+static hy_err frozen_send(hy_ref to, const hy_message_kind *kind, hy_frozen *frozen,
+                          hyi_ticket *ticket, const hy_send_options *options) {
+    hyi_message *shell = frozen_shell_new(kind, frozen, ticket);
+    if (!shell) {
+        hy_frozen_unref(frozen);
+        return HY_NOMEM;
+    }
     if (hyi_needs_dress(kind, options, false)) {
         hy_err err = hyi_message_dress(kind, &shell, options, false);
         if (err != HY_OK) {
@@ -98,12 +132,12 @@ static hy_err frozen_send(hy_ref to, const hy_message_kind *kind, hyi_message *s
 
 hy_err hyi_share(hy_ref to, const hy_message_kind *kind, hy_frozen *frozen,
                  const hy_send_options *options) {
-    return frozen_send(to, kind, frozen_shell_new(kind, frozen, NULL), options);
+    return frozen_send(to, kind, hy_frozen_ref(frozen), NULL, options);
 }
 
 hy_err hyi_share_with(hy_ref to, const hy_message_kind *kind, hy_frozen *frozen,
                       hyi_ticket *ticket) {
-    return frozen_send(to, kind, frozen_shell_new(kind, frozen, ticket), NULL);
+    return frozen_send(to, kind, frozen, ticket, NULL);
 }
 
 // The sender's own drop. Its place was never the receiver's to give back.
@@ -118,7 +152,7 @@ void hyi_shared_unsent(hyi_message *message) {
 void hyi_shared_end(hyi_message *message) {
     frozen_shell *shell = (frozen_shell *)(void *)message;
     if (shell->ticket) hyi_ticket_end(shell->ticket);
-    hy_frozen_unref((hy_frozen *)(uintptr_t)((const hyi_message *)shell->body - 1));
+    frozen_let_go((hy_frozen *)(uintptr_t)((const hyi_message *)shell->body - 1));
 }
 
 bool hyi_shared_skips(hyi_message *message) {

@@ -20,4 +20,8 @@ bool hyi_shared_skips(hyi_message *message);
 // of a shared message. Gives the body. HY_NOMEM, HY_TOO_LARGE, HY_TOO_DEEP.
 HY_CHECKED hy_err hyi_made_copy(const hy_message_kind *kind, const void *body, void **out_body);
 
+// The worker's own thread: lets go of what hyi_shared_end has gathered. Whenever nothing is ready,
+// and at the end of a slice.
+void hyi_frozen_flush(hyi_worker *worker);
+
 #endif

@@ -90,10 +90,11 @@ static hy_err tickets_are_counted_body(hy_node *node) {
     CHECK_OK(frozen_note(7, "", &frozen));
     hy_err err = HY_OK;
     for (uint32_t i = 0; i < 3 && err == HY_OK; i++)
-        err = hyi_share_with(to.ref, &crowd_note_kind, frozen, &frozen_ticket);
+        err = hyi_share_with(to.ref, &crowd_note_kind, hy_frozen_ref(frozen), &frozen_ticket);
     if (err == HY_OK) {
         CHECK_EQ(hyi_ticket_waiting(&frozen_ticket), 3);
-        hy_err full = hyi_share_with(to.ref, &crowd_note_kind, frozen, &frozen_ticket);
+        hy_err full =
+            hyi_share_with(to.ref, &crowd_note_kind, hy_frozen_ref(frozen), &frozen_ticket);
         CHECK(full == HY_LIMIT || full == HY_NOMEM);
         CHECK_EQ(hyi_ticket_waiting(&frozen_ticket), 3); // given back
         atomic_store(&frozen_ticket.skip, 2);

@@ -274,6 +274,8 @@ struct hyi_worker {
     struct hyi_slabs *slabs;    // slab.c
     struct hyi_wheel *wheel;    // wheel.c
     struct hyi_ring *events;    // events.c
+    hy_frozen *let_go; // frozen.c: refs to be given back together
+    uint32_t let_go_count;
     struct hyi_asked *asks;     // ask.c: slots of fibers and actors on this worker that ask
     hy_actor *free_slots;
     uint32_t free_slot_count;

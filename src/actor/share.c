@@ -9,6 +9,7 @@
 // Lingering: a ring of up to 16 idle actors that are owned still. HYI_ACTOR_LINGERS says that an
 // actor is in the ring, whether it is ready again or not.
 #include "actor/share.h"
+#include "actor/frozen.h"
 #include "actor/life.h"
 #include "actor/queue.h"
 
@@ -60,6 +61,7 @@ static hy_actor *share_choose(hyi_worker *worker) {
 
 hy_actor *hyi_share_next(hyi_worker *worker) {
     if (__builtin_expect(worker->ready_count == 0, 0)) {
+        hyi_frozen_flush(worker);
         hyi_linger_look(worker);
         if (worker->ready_count == 0 && !share_take_back(worker) && !share_take(worker)) {
             hyi_linger_let_go(worker);
@@ -244,6 +246,7 @@ static void share_give(hyi_worker *worker, uint32_t count) {
 }
 
 void hyi_share_slice(hyi_worker *worker) {
+    hyi_frozen_flush(worker);
     share_take_in(worker);
     hyi_linger_look(worker);
     if (worker->node->worker_count == 1) return;

@@ -250,31 +250,38 @@ static bool publish_has_room(hy_broker *broker, hyi_subscription *sub) {
     return true;
 }
 
-// True: it is in the mailbox.
-static bool publish_to(hy_broker *broker, hyi_subscription *sub, const hyi_match *match,
-                       hy_frozen *frozen, const void *body) {
-    if (atomic_load_explicit(&sub->ended, memory_order_relaxed)) return false;
-    if (sub->filter && !sub->filter(sub->filter_self, match->topic, body)) {
+typedef struct publish_tally {
+    uint32_t delivered, shared; // shared: refs that were used up
+} publish_tally;
+
+static void publish_to(hy_broker *broker, hyi_subscription *sub, const hyi_match *match,
+                       hy_frozen *frozen, publish_tally *tally) {
+    if (atomic_load_explicit(&sub->ended, memory_order_relaxed)) return;
+    if (sub->filter && !sub->filter(sub->filter_self, match->topic, hyi_frozen_body(frozen))) {
         publish_count(&sub->filtered, 1);
-        return false;
+        return;
     }
-    if (!publish_has_room(broker, sub)) return false;
+    if (!publish_has_room(broker, sub)) return;
+    tally->shared++;
     hy_err err = hyi_share_with(sub->who, sub->kind, frozen, &sub->ticket);
-    if (err == HY_OK) return true; // counted by the ticket
+    if (err == HY_OK) {
+        tally->delivered++; // of this subscription: counted by the ticket
+        return;
+    }
     publish_count(&sub->dropped, 1);
     if (err == HY_NOT_FOUND) publish_fell_out(broker, sub);
-    return false;
 }
 
 static uint32_t publish_all(hy_broker *broker, const hyi_match *match, hy_frozen *frozen) {
-    const void *body = hyi_frozen_body(frozen);
-    uint32_t count = 0;
+    publish_tally tally = { 0, 0 };
+    hyi_frozen_hold(frozen, match->count);
     for (uint32_t i = 0; i < match->count; i++)
-        count += publish_to(broker, match->subscriptions[i], match, frozen, body);
+        publish_to(broker, match->subscriptions[i], match, frozen, &tally);
+    if (tally.shared < match->count) hyi_frozen_release(frozen, match->count - tally.shared);
     publish_count(&broker->published, 1);
-    publish_count(&broker->delivered, count);
-    publish_count(&broker->dropped, match->count - count);
-    return count;
+    publish_count(&broker->delivered, tally.delivered);
+    publish_count(&broker->dropped, match->count - tally.delivered);
+    return tally.delivered;
 }
 
 hy_err hy_broker_publish(hy_broker *broker, const char *topic, const hy_message_kind *kind,
