@@ -282,12 +282,13 @@ void hyi_obey(hy_actor *actor, uint8_t orders) {
         }
         actor->ending |= HYI_ENDING_UNWANTED;
     }
-    if ((orders & HYI_ORDER_FULL) && actor->phase == HYI_RUNNING && hyi_kin_of(actor)) {
-        hyi_doom(actor, HY_LIMIT);
-    }
+    // Full before it runs, or between two starts, is for the next send to find.
+    bool is_full =
+        (orders & HYI_ORDER_FULL) && actor->phase == HYI_RUNNING && hyi_kin_of(actor) != NULL;
+    if (is_full) hyi_doom(actor, HY_LIMIT);
     if (orders & HYI_ORDER_KILL) {
         ending_kill(actor);
-    } else if (orders & (HYI_ORDER_STOP | HYI_ORDER_GO | HYI_ORDER_FULL)) {
+    } else if (is_full || (orders & (HYI_ORDER_STOP | HYI_ORDER_GO))) {
         ending_stop(actor);
     }
 }

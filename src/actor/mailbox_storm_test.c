@@ -7,8 +7,8 @@
 //
 // and in the end every sender that waited has come back.
 //
-// Messages make their receivers do things: fail, sleep, stash, pass on, ask, end. Who is told to
-// end is replaced by another actor in its place.
+// Messages make their receivers do things: fail, sleep, stash, pass on, ask. Who is told to stop is
+// replaced by another actor.
 #include "actor/mailbox.h"
 #include "actor/slot.h"
 #include "kit/kit.h"
@@ -230,10 +230,10 @@ static hy_err storm_send(uint32_t from, uint32_t to) {
 
 static hy_err storm_replace(uint32_t index) {
     if (storm_draw(2)) {
-        hy_actor_stop(storm.actors[index].ref);
-    } else {
-        hy_actor_kill(storm.actors[index].ref);
+        hy_actor_kill(storm.actors[index].ref); // it comes back
+        return HY_OK;
     }
+    hy_actor_stop(storm.actors[index].ref);
     return storm_spawn(index);
 }
 
@@ -269,6 +269,15 @@ static hy_err storm_fiber(void *arg) {
     return HY_OK;
 }
 
+static uint32_t storm_stashed(void) {
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < STORM_ACTORS; i++) {
+        const hy_actor *actor = hyi_find(storm.actors[i].ref);
+        if (actor && actor->kin) count += actor->kin->stashed;
+    }
+    return count;
+}
+
 static hy_err storm_body(void *unused) {
     (void)unused;
     CHECK_OK(hy_node_open(NULL, HY_OPTIONS(hy_node, .workers = 1), &storm.node));
@@ -289,7 +298,7 @@ static hy_err storm_body(void *unused) {
     CHECK_EQ(storm.taken, 0);
     storm_check();
     hy_account account = hy_node_account(storm.node);
-    CHECK_EQ(account.queued, 0);
+    CHECK_EQ(account.queued, storm_stashed()); // who stashes waits for a third message
     CHECK(account.sent >= storm.sends && account.handled > storm.sends / 4);
     return HY_OK;
 }
