@@ -1,13 +1,14 @@
 // spawn.c - a new actor: its slot, its options, and its place below a parent.
 //
-// The children of an actor are listed by its owner. Where that is the worker of the caller (nearly
-// always: an actor spawns its own children) the child is listed at once, and its start is the next
-// thing that happens. Anybody else makes the child, which rests, and sends its birth to the parent
+// The children of an actor are listed by its owner. An actor lists its own children at once, and
+// their start is the next thing that happens; so does the worker that owns it, unless others wait
+// to be adopted. Anybody else makes the child, which rests, and sends its birth to the parent
 // (SYSTEM_ADOPT); the parent lists it and orders it to start, or lets it go: HY_CLOSED or HY_LIMIT
 // then is what it ended with. The ref is good in both cases, and what is sent to it waits.
 //
 // An actor below nobody without options has no birth and no kin: its slot is all.
 #include "actor/adopt.h"
+#include "actor/ask.h"
 #include "actor/ending.h"
 #include "actor/mailbox.h"
 #include "actor/queue.h"
@@ -21,7 +22,7 @@ const hy_actor_type hy_supervisor_type = { .name = "supervisor" };
 typedef struct spawn_order {
     hy_node *node;
     hy_actor *parent; // NULL: nobody
-    bool is_direct;   // the caller's worker owns the parent, and nothing waits there
+    bool is_direct;   // the caller may list it at once
     const hy_actor_options *options;
     hyi_spec *spec;
 } spawn_order;
@@ -36,10 +37,16 @@ static hy_err spawn_dress(const spawn_order *order, hy_actor *actor);
 static hy_err spawn_direct(const spawn_order *order, hy_actor *actor);
 static hy_err spawn_by_message(const spawn_order *order, hy_actor *actor);
 
-static bool spawn_owns(const hy_node *node, const hy_actor *actor) {
-    return hyi_here && hyi_here->node == node &&
+// May the caller touch the parent's kin? An actor its own in any case: while its handler waits it
+// is nobody's, but bound to this worker.
+static bool spawn_is_own(const hy_actor *parent) {
+    return hyi_here && parent->node == hyi_here->node->options.number && hyi_actor_here() == parent;
+}
+
+static bool spawn_owns(const hy_actor *parent) {
+    return hyi_here && parent->node == hyi_here->node->options.number &&
            // Relaxed: only this worker writes its own number.
-           atomic_load_explicit(&actor->owner, memory_order_relaxed) == hyi_here->number;
+           atomic_load_explicit(&parent->owner, memory_order_relaxed) == hyi_here->number;
 }
 
 // Children are listed in order of spawn: behind those whose adoption is on its way.
@@ -56,10 +63,10 @@ hy_err hy_spawn_actor(hy_node *node, hy_ref parent, const hy_actor_type *type, c
     if (parent.id != 0) {
         order.parent = hyi_find_in(node, parent);
         if (!order.parent || hy_node_of(parent) != node) return HY_NOT_FOUND;
-        bool is_owned = spawn_owns(node, order.parent);
+        bool is_own = spawn_is_own(order.parent), is_owned = is_own || spawn_owns(order.parent);
         if (is_owned) err = hyi_rearing_admits(order.parent);
         if (err != HY_OK) return err;
-        order.is_direct = is_owned && !spawn_must_queue(order.parent);
+        order.is_direct = is_own || (is_owned && !spawn_must_queue(order.parent));
     }
     err = spawn_spec(&order);
     if (err != HY_OK) return err;
