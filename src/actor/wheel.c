@@ -21,6 +21,7 @@
 #define WHEEL_FRESH UINT32_MAX
 
 static void wheel_on_timer(hy_timer *timer);
+static void wheel_on_post(hy_post *post);
 
 // ---- opening and closing ----------------------------------------------------------------------
 
@@ -29,8 +30,9 @@ hy_err hyi_wheel_open(hy_world *world, hy_mem *mem, hyi_wheel **out_wheel) {
     if (!wheel) return HY_NOMEM;
     wheel->world = world;
     wheel->mem = mem;
-    wheel->is_real = hy_world_is_real(world);
+    wheel->lazy = hy_world_is_real(world);
     wheel->timer.done = wheel_on_timer;
+    wheel->post.done = wheel_on_post;
     hyi_list_init(&wheel->fresh);
     for (uint32_t level = 0; level < HYI_WHEEL_LEVELS; level++) {
         for (uint32_t place = 0; place < HYI_WHEEL_PLACES; place++)
@@ -42,6 +44,7 @@ hy_err hyi_wheel_open(hy_world *world, hy_mem *mem, hyi_wheel **out_wheel) {
 
 void hyi_wheel_close(hyi_wheel *wheel) {
     if (!wheel) return;
+    HY_ASSERT(!wheel->posted);
     hy_timer_stop(wheel->world, &wheel->timer);
     hy_mem_free(wheel->mem, wheel, sizeof *wheel);
 }
@@ -122,15 +125,27 @@ static hy_err wheel_ring(hyi_wheel *wheel, uint64_t tick) {
     return HY_OK;
 }
 
+static void wheel_ask_for_post(hyi_wheel *wheel) {
+    wheel->posted = true;
+    hy_world_post(wheel->world, &wheel->post);
+}
+
+static void wheel_rest(hyi_wheel *wheel) {
+    if (wheel->count > 0 || !wheel->timed || wheel->firing) return;
+    hy_timer_stop(wheel->world, &wheel->timer);
+    wheel->timed = false;
+}
+
 hy_err hyi_wheel_arm(hyi_wheel *wheel, hyi_due *due, hy_ns after) {
     HY_ASSERT(due->place == 0);
     HY_ASSERT(due->fire != NULL);
     if (after < 0) after = 0;
-    if (__builtin_expect(wheel->settles && wheel->timed, 1)) {
+    if (__builtin_expect(wheel->lazy && wheel->timed, 1)) {
         due->at = after;
         due->place = WHEEL_FRESH;
         hyi_list_append(&wheel->fresh, &due->link);
         wheel->count++;
+        if (__builtin_expect(!wheel->posted, 0)) wheel_ask_for_post(wheel);
         return HY_OK;
     }
     hy_ns now = hy_world_now(wheel->world);
@@ -148,11 +163,16 @@ hy_err hyi_wheel_arm(hyi_wheel *wheel, hyi_due *due, hy_ns after) {
 void hyi_wheel_disarm(hyi_wheel *wheel, hyi_due *due) {
     if (due->place == 0) return;
     wheel_take(wheel, due);
-    wheel->count--;
-    if (!wheel->is_real) hyi_wheel_rest(wheel);
+    if (--wheel->count > 0) return;
+    if (!wheel->lazy) {
+        wheel_rest(wheel);
+    } else if (!wheel->posted) {
+        wheel_ask_for_post(wheel);
+    }
 }
 
-void hyi_wheel_settle_at(hyi_wheel *wheel, hy_ns now) {
+static void wheel_settle(hyi_wheel *wheel, hy_ns now) {
+    if (hyi_list_is_empty(&wheel->fresh)) return;
     HY_ASSERT(wheel->timed);
     wheel_catch_up(wheel, now);
     hyi_link *link = NULL;
@@ -166,10 +186,11 @@ void hyi_wheel_settle_at(hyi_wheel *wheel, hy_ns now) {
     HY_ASSERT_SLOW(hyi_wheel_holds(wheel));
 }
 
-void hyi_wheel_rest(hyi_wheel *wheel) {
-    if (wheel->count > 0 || !wheel->timed || wheel->firing) return;
-    hy_timer_stop(wheel->world, &wheel->timer);
-    wheel->timed = false;
+static void wheel_on_post(hy_post *post) {
+    hyi_wheel *wheel = HYI_HOLDER(hyi_wheel, post, post);
+    wheel->posted = false;
+    if (!hyi_list_is_empty(&wheel->fresh)) wheel_settle(wheel, hy_world_now(wheel->world));
+    wheel_rest(wheel);
 }
 
 // ---- firing -----------------------------------------------------------------------------------
@@ -205,7 +226,7 @@ static void wheel_on_timer(hy_timer *timer) {
     wheel->wakes = UINT64_MAX;
     wheel->timed = hy_timer_at(wheel->world, timer, HY_NEVER) == HY_OK;
     HY_ASSERT(wheel->timed); // its own place has just become free
-    hyi_wheel_settle(wheel, now);
+    wheel_settle(wheel, now);
     wheel->firing = true;
     uint32_t level = 0;
     uint64_t tick = 0;
@@ -220,7 +241,7 @@ static void wheel_on_timer(hy_timer *timer) {
         hy_err err = wheel_ring(wheel, tick);
         HY_ASSERT(err == HY_OK);
     } else if (hyi_list_is_empty(&wheel->fresh)) {
-        hyi_wheel_rest(wheel);
+        wheel_rest(wheel);
     }
 }
 

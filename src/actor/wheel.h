@@ -39,17 +39,22 @@ typedef struct hyi_wheel {
     uint64_t elapsed; // ticks: all that is due before has fired
     uint64_t wakes;   // when `timer` runs: its tick
     uint32_t count;   // armed
-    bool is_real;
-    bool settles; // hyi_wheel_settle will be called before the worker sleeps
+    bool lazy;        // a real world's
     bool firing;
-    bool timed; // `timer` runs
-    hyi_list fresh;
+    bool timed;  // `timer` runs
+    bool posted; // `post` is with the world
+    hy_post post;
+    hyi_list fresh;                   // armed, and the clock not looked at yet
     uint64_t taken[HYI_WHEEL_LEVELS]; // bit n: place n is not empty
     hyi_list places[HYI_WHEEL_LEVELS][HYI_WHEEL_PLACES];
 } hyi_wheel;
 
 // `mem` and `world` are borrowed. HY_NOMEM.
 HY_CHECKED hy_err hyi_wheel_open(hy_world *world, hy_mem *mem, hyi_wheel **out_wheel);
+// Is its post with the world? Then it cannot be closed yet, but after the next round.
+static inline bool hyi_wheel_is_posted(const hyi_wheel *wheel) {
+    return wheel->posted;
+}
 // Forgets what is armed. NULL is fine.
 void hyi_wheel_close(hyi_wheel *wheel);
 
@@ -61,18 +66,6 @@ void hyi_wheel_disarm(hyi_wheel *wheel, hyi_due *due); // fine when it is not ar
 static inline bool hyi_wheel_is_armed(const hyi_due *due) {
     return due->place != 0;
 }
-
-// The clock costs more than all the rest here. So while a worker runs turns, and promises so by
-// `settles`, what is armed is only noted; at its next look at the clock, which is late and so never
-// too early, it says what time it is. Most asks have had their answer by then.
-void hyi_wheel_settle_at(hyi_wheel *wheel, hy_ns now);
-static inline void hyi_wheel_settle(hyi_wheel *wheel, hy_ns now) {
-    if (!hyi_list_is_empty(&wheel->fresh)) hyi_wheel_settle_at(wheel, now);
-}
-
-// Before the worker sleeps: a timer that runs for nothing any more is stopped. Not at each disarm,
-// since in the next moment there will be another one.
-void hyi_wheel_rest(hyi_wheel *wheel);
 
 bool hyi_wheel_holds(const hyi_wheel *wheel);
 

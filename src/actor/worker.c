@@ -155,6 +155,7 @@ static void worker_on_lent(void *self, hy_task *task) {
     hy_arena_init(&worker->turn_arena, worker->node->mem, 0);
     hyi_list_append(&worker->lent, &me->link);
     worker->running = NULL;
+    atomic_store_explicit(&worker->handler_of, NULL, memory_order_relaxed);
     worker->handling = NULL;
     worker->dispatcher = NULL;
     hyi_actor_bind(worker, actor);
@@ -258,7 +259,8 @@ hy_err hyi_worker_start(hyi_worker *worker, hy_scope *scope) {
 void hyi_worker_stop(hyi_worker *worker) {
     worker->leaving = true;
     if (worker->dispatcher_parked && worker->dispatcher) hyi_worker_attend(worker);
-    while (worker->dispatcher || worker->dispatcher_coming || hyi_park_is_posted(worker))
+    while (worker->dispatcher || worker->dispatcher_coming || hyi_park_is_posted(worker) ||
+           hyi_wheel_is_posted(worker->wheel))
         (void)hy_yield();
     if (worker->is_real) hy_world_expect(worker->world, false);
     worker_close_rest(worker);
