@@ -110,6 +110,7 @@ void hyi_child_has_news(hy_actor *self, hyi_birth *child) {
         if (!(news & HYI_NEWS_ENDED)) group_step(self);
     }
     if (news & HYI_NEWS_ENDED) {
+        if (news & HYI_NEWS_UNWANTED) child->is_unwanted = true; // told right after its end
         child_fell(self, child);
     } else if (news & HYI_NEWS_UNWANTED) {
         // Told while it rested. If it has been started since then it is to stop again.
