@@ -267,7 +267,11 @@ void hyi_tell_news(hyi_birth *birth, hyi_news news) {
 void hyi_obey(hy_actor *actor, uint8_t orders) {
     hyi_orders_clear(actor, orders);
     if (orders & HYI_ORDER_ROOM) hyi_room_awaited(actor);
-    if ((orders & HYI_ORDER_START) && actor->phase == HYI_RESTING) actor->phase = HYI_UNBORN;
+    if ((orders & HYI_ORDER_START) && actor->phase == HYI_RESTING) {
+        actor->phase = HYI_UNBORN;
+        // Its supervisor did not know yet that it was told to stop while it rested.
+        if (actor->ending & HYI_ENDING_UNWANTED) orders |= HYI_ORDER_STOP;
+    }
     if (orders & HYI_ORDER_GO) {
         if (actor->phase == HYI_RESTING) {
             ending_gone(actor, actor->birth->ended_with);
@@ -276,11 +280,11 @@ void hyi_obey(hy_actor *actor, uint8_t orders) {
         actor->ending |= HYI_ENDING_TOLD;
     }
     if (orders & HYI_ORDER_STOP) {
+        actor->ending |= HYI_ENDING_UNWANTED;
         if (actor->phase == HYI_RESTING) {
             hyi_tell_news(actor->birth, HYI_NEWS_UNWANTED);
             return;
         }
-        actor->ending |= HYI_ENDING_UNWANTED;
     }
     // Full before it runs, or between two starts, is for the next send to find.
     bool is_full =
