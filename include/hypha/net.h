@@ -176,6 +176,38 @@ HY_API HY_CHECKED hy_err hy_client_open_in(hy_scope *scope, uint32_t connections
 // the caller was cancelled: then the exchange is. The response lies in memory of the current scope.
 HY_API HY_CHECKED hy_err hy_client_ask(hy_client *client, hy_fetch *fetch);
 
+// ---- the console ------------------------------------------------------------------------------
+
+// What a program does, for people and for `hypha top`: a page at /_hypha, and one JSON document at
+// /_hypha/snapshot (docs/FORMATS.md says what is in it). It can be read, and changes nothing. Only
+// for browsers and programs on this machine, unless it is opened: the console has no other door.
+typedef struct hy_console hy_console;
+
+// A part of the document. Fiber: `write` may wait, for two seconds, and appends one JSON value. An
+// error is reported in the document; what was written is used all the same if it is whole.
+typedef struct hy_console_section {
+    const char *name; // "node", "machines", "stores" are known to the page; others show as they are
+    hy_err (*write)(void *self, hy_buf *out);
+    void *self;
+} hy_console_section;
+
+typedef struct hy_console_options {
+    size_t size;
+    const char *program;                // its name; NULL: "program"
+    hy_scope *scope;                    // whose tree is shown; NULL: none
+    const hy_console_section *sections; // copied; their strings stay the caller's
+    uint32_t section_count;
+    bool open;        // for everybody who can reach the server: then something else must guard it
+    size_t bytes_max; // of the document; 0: 8 MiB
+} hy_console_options;
+
+// Belongs to `scope`. HY_NOMEM, HY_CLOSED.
+HY_API HY_CHECKED hy_err hy_console_open_in(hy_scope *scope, const hy_console_options *options,
+                                            hy_console **out_console);
+// To be given to hy_server_run, with others. Documents are written in the requests' tasks.
+#define HY_CONSOLE_ROUTES 3u
+HY_API void hy_console_routes(hy_console *console, hy_task_route out_routes[HY_CONSOLE_ROUTES]);
+
 #ifdef __cplusplus
 }
 #endif
