@@ -274,9 +274,9 @@ struct hyi_worker {
     struct hyi_slabs *slabs;    // slab.c
     struct hyi_wheel *wheel;    // wheel.c
     struct hyi_ring *events;    // events.c
-    hy_frozen *let_go; // frozen.c: refs to be given back together
+    hy_frozen *let_go;          // frozen.c: refs to be given back together
     uint32_t let_go_count;
-    struct hyi_asked *asks;     // ask.c: slots of fibers and actors on this worker that ask
+    struct hyi_asked *asks; // ask.c: slots of fibers and actors on this worker that ask
     hy_actor *free_slots;
     uint32_t free_slot_count;
     hy_arena turn_arena; // hy_turn_alloc; reset when a handler returns

@@ -23,6 +23,7 @@
 #include "actor/share.h"
 #include "actor/slot.h"
 #include "actor/thread.h"
+#include "actor/watchdog.h"
 #include "actor/worker.h"
 
 #include "base/options.h"
@@ -207,7 +208,8 @@ static hy_err node_run(hyi_keeper *keeper, hy_scope *scope) {
     node->scope = scope;
     hy_err err = hyi_worker_start(node->workers[0], scope);
     if (err != HY_OK) return err;
-    err = hyi_threads_start(keeper);
+    err = hyi_watchdog_open(node, keeper->world);
+    if (err == HY_OK) err = hyi_threads_start(keeper);
     while (err == HY_OK && !hyi_threads_are_up(keeper, &err))
         node_wait(keeper, HY_NEVER);
     if (err == HY_OK) {
@@ -216,6 +218,7 @@ static hy_err node_run(hyi_keeper *keeper, hy_scope *scope) {
             node_wait(keeper, HY_NEVER);
         node_stop_actors(keeper);
     }
+    hyi_watchdog_stop(node);
     hyi_threads_stop(keeper);
     hyi_worker_stop(node->workers[0]);
     return err;
@@ -251,6 +254,7 @@ static void node_free(hyi_keeper *keeper) {
     hy_mem *mem = hy_world_mem(keeper->world);
     hyi_node_forget(node);
     hyi_incident_close(node);
+    hyi_watchdog_close(node);
     hyi_threads_free(keeper);
     hyi_mailboxes_close(node);
     hyi_letters_close(node);

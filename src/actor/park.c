@@ -16,6 +16,7 @@
 // ready, and no more.
 #include "actor/share.h"
 #include "actor/slab.h"
+#include "actor/watchdog.h"
 
 #include "scope/above.h"
 
@@ -44,6 +45,7 @@ void hyi_worker_wake(hyi_worker *worker) {
         return;
     }
     hy_world_post(worker->world, &worker->wake);
+    hyi_watchdog_awake(worker);
 }
 
 static void park_unset(hyi_worker *worker) {
@@ -73,6 +75,7 @@ void hyi_park_worker(hyi_worker *worker) {
         HYI_BUMP(worker->wakes, 1);
     }
     park_unset(worker);
+    hyi_watchdog_awake(worker);
 }
 
 bool hyi_park_is_posted(const hyi_worker *worker) {

@@ -137,6 +137,7 @@ static inline bool send_owns(hyi_worker *here, hy_actor *actor) {
 // Relaxed: the actor may end while a thread that does not own it looks; then the push finds out.
 static inline const hy_protocol *send_protocol_of(const hy_actor *actor) {
     const hy_actor_type *type = __atomic_load_n(&actor->type, __ATOMIC_RELAXED);
+    if (__builtin_expect(!type, 0)) return NULL; // nobody's so far, whatever the ref says
     return type->first ? type->first->protocol : type->protocol;
 }
 

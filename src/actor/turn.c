@@ -36,11 +36,14 @@ static inline uint32_t turn_most(const hyi_worker *worker, const hy_actor *actor
         uint32_t own = hyi_options(actor)->turn_max;
         if (own > 0) most = own;
     }
-    return most < worker->slice_left ? most : worker->slice_left;
+    // Where handlers take long the clock is looked at within a turn.
+    return most < worker->slice ? most : worker->slice;
 }
 
 bool hyi_turn(hyi_worker *worker, hy_actor *actor) {
     worker->running = actor;
+    // Release: pairs with the acquire in the watchdog.
+    atomic_store_explicit(&worker->handler_of, actor, memory_order_release);
     worker->dispatcher->freed = 0;
     if (__builtin_expect(!hyi_inbox_is_clear(actor), 0)) {
         (void)hyi_inbox_drain(actor);
@@ -139,6 +142,7 @@ void hyi_turn_fail(hyi_dispatcher *me, hy_actor *actor, hy_err err, const char *
 // The end of a visit.
 static void turn_rest(hyi_worker *worker, hy_actor *actor, uint32_t freed) {
     worker->running = NULL;
+    atomic_store_explicit(&worker->handler_of, NULL, memory_order_relaxed);
     worker->slice_left -= freed < worker->slice_left ? freed : worker->slice_left;
     HYI_BUMP(worker->turns, 1);
     hyi_mailbox_freed(actor, freed);
