@@ -266,9 +266,9 @@ HY_API HY_ANY_THREAD void hy_world_process(hy_world *world, hy_process_facts *ou
 // a path nor an @name; HY_NOT_FOUND, HY_BUSY, HY_TOO_LARGE (past 1,023 bytes), HY_IO.
 HY_API HY_CHECKED hy_err hy_world_notify(hy_world *world, const char *text);
 
-// For the handler of a fatal signal: async-signal-safe, needs no world, and belongs to the real one.
-// Replaces the file, or (`more`) appends to it; readable by its owner alone. HY_IO: nobody will
-// read it.
+// For the handler of a fatal signal: async-signal-safe, needs no world, and belongs to the real
+// one. Replaces the file, or (`more`) appends to it; readable by its owner alone. HY_IO: nobody
+// will read it.
 HY_API HY_ANY_THREAD hy_err hy_last_words(const char *path, hy_bytes words, bool more);
 
 // ---- what a simulated world can be told to do -------------------------------------------------
