@@ -269,6 +269,8 @@ struct hyi_worker {
     hyi_out out[4];
     uint32_t batch_stamp; // coarse clock of the turn: units of 2^20 ns
     hy_ns batch_began;
+    uint8_t clocked; // how often the time since then counts as busy; 0: it is not exact
+    uint8_t naps;    // times that the dispatcher was parked; wraps
     bool slow;                  // the latest slice: its handlers took long
     uint32_t slice, slice_left; // handlers until the clock is looked at
     struct hyi_slabs *slabs;    // slab.c

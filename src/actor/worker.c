@@ -26,22 +26,30 @@
 #define WORKER_SLICE_MAX 256u
 #define WORKER_SLICE_LONG_NS HY_US(100)
 #define WORKER_SLICE_SHORT_NS HY_US(20)
+#define WORKER_NAPS 16u          // of so many one is measured
 #define WORKER_SLOW_NS HY_US(50) // of one handler
 
 _Thread_local hyi_worker *hyi_here __attribute__((tls_model("initial-exec")));
 
 // ---- slices -----------------------------------------------------------------------------------
 
+static void worker_set_clock(hyi_worker *worker, hy_ns now) {
+    worker->batch_began = now;
+    worker->batch_stamp = (uint32_t)(now >> 20);
+}
+
 static void worker_look_at_clock(hyi_worker *worker) {
-    worker->batch_began = hy_world_now(worker->world);
-    worker->batch_stamp = (uint32_t)(worker->batch_began >> 20);
+    worker_set_clock(worker, hy_world_now(worker->world));
 }
 
 static void worker_measure(hyi_worker *worker) {
     hy_ns before = worker->batch_began;
+    uint8_t weight = worker->clocked;
     worker_look_at_clock(worker);
+    worker->clocked = 1;
+    if (weight == 0) return; // nobody knows since when
     hy_ns took = worker->batch_began - before;
-    HYI_BUMP(worker->busy, took);
+    HYI_BUMP(worker->busy, took * weight);
     if (took > WORKER_SLICE_LONG_NS) {
         worker->slice = worker->slice / 4 + 1;
     } else if (took < WORKER_SLICE_SHORT_NS && worker->slice < WORKER_SLICE_MAX) {
@@ -56,6 +64,30 @@ static void worker_end_slice(hyi_worker *worker) {
     (void)hy_yield();
     hyi_here = worker;
     worker_look_at_clock(worker);
+    worker->clocked = 1;
+    worker->slice_left = worker->slice;
+}
+
+// Woken for a single message, as by a fiber that asks, two looks at the clock would cost as much as
+// all the rest. So it is looked at before and after only one of so many naps, which then counts for
+// all of them; in the others the fibers' clock is good enough.
+static void worker_nap(hyi_worker *worker) {
+    if (worker->is_real && worker->clocked) worker_measure(worker);
+    hyi_park_worker(worker);
+    hyi_here = worker;
+    if (!worker->is_real) {
+        worker_end_slice(worker);
+        return;
+    }
+    worker->clocked = 0;
+    if (++worker->naps % WORKER_NAPS == 0) {
+        worker_look_at_clock(worker);
+        worker->clocked = WORKER_NAPS;
+    } else {
+        hy_ns clock = hyi_root_clock(worker->root);
+        if (clock > worker->batch_began) worker_set_clock(worker, clock);
+    }
+    hyi_share_slice(worker);
     worker->slice_left = worker->slice;
 }
 
@@ -66,6 +98,7 @@ static void worker_take_over(hyi_worker *worker, hyi_dispatcher *me) {
     worker->dispatcher_parked = false;
     hyi_fiber_lend(true);
     worker_look_at_clock(worker);
+    worker->clocked = 1;
     worker->slice_left = worker->slice;
 }
 
@@ -82,9 +115,7 @@ static hy_err worker_dispatch(void *arg) {
         hy_actor *actor = hyi_share_next(worker);
         if (!actor) {
             if (worker->leaving) break;
-            hyi_park_worker(worker);
-            hyi_here = worker;
-            worker_end_slice(worker);
+            worker_nap(worker);
             continue;
         }
         if (__builtin_expect(hyi_turn(worker, actor), 0)) {

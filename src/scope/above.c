@@ -156,6 +156,10 @@ hy_root *hyi_scope_root(const hy_scope *scope) {
     return scope->root;
 }
 
+hy_ns hyi_root_clock(const hy_root *root) {
+    return root->slice_began;
+}
+
 void *hyi_task_word(const hy_task *task) {
     return task->word;
 }

@@ -83,6 +83,9 @@ void hyi_fiber_need_stack(void);
 // ---- a fiber and its scope --------------------------------------------------------------------
 
 hy_root *hyi_scope_root(const hy_scope *scope);
+// What the clock said when the slice of fibers that runs had begun: old by some 0.1 ms, and free.
+// Of a real world, from a fiber.
+hy_ns hyi_root_clock(const hy_root *root);
 // One for the room above: what it was set to for this fiber, NULL at the start.
 void *hyi_task_word(const hy_task *task);
 void hyi_task_set_word(hy_task *task, void *word);
