@@ -4,10 +4,11 @@
 //                        the next; and it ends
 //     spawn_batch        64 started by one handler, each ends in its start, then the next 64
 //     spawn_1m           a million, from the first spawn to the last one's start done
-//     spawn_kill_churn   started, a message to it and one back, killed
-//     idle_bytes         resident memory of each of a million idle actors below nobody
-//     supervised_bytes   and below a supervisor
-//     idle_cpu           processor time that a node with a million idle actors takes in 2 s, all of
+//     spawn_1m_cold      the same in a process that never had an actor: the first touch of all
+//     pages spawn_kill_churn   started, a message to it and one back, killed idle_bytes resident
+//     memory of each of a million idle actors below nobody supervised_bytes   and below a
+//     supervisor idle_cpu           processor time that a node with a million idle actors takes in
+//     2 s, all of
 //                        it in ms: nothing may poll
 //     restart            from the return of a handler that fails to the handling of the next
 //                        message by the next start, without backoff; the message was in the mailbox
@@ -391,6 +392,7 @@ static const actor_row life_rows[] = {
     { "spawn", "ns", life_spawn, 500000, 1, false },
     { "spawn_batch", "ns", life_spawn_batch, 1000000, 1, false },
     { "spawn_1m", "ns", life_spawn_1m, 1000000, 1, false },
+    { "spawn_1m_cold", "ns", life_spawn_1m, 1000000, 1, true },
     { "spawn_kill_churn", "ns", life_churn, 300000, 1, false },
     { "idle_bytes", "bytes", life_idle_bytes, 1000000, 1, true },
     { "supervised_bytes", "bytes", life_supervised_bytes, 1000000, 1, true },
