@@ -30,6 +30,7 @@ typedef struct hyi_ask_wait {
 } hyi_ask_wait;
 
 static void ask_on_timeout(hyi_due *due);
+static hy_asker ask_token(const hyi_question *ask);
 
 // ---- slots ------------------------------------------------------------------------------------
 
@@ -59,13 +60,15 @@ static hyi_question *ask_of(struct hyi_asked *asked, uint32_t index) {
 
 void hyi_asked_close(hyi_worker *worker) {
     struct hyi_asked *asked = worker->asks;
-    if (!asked) return;
-    for (uint32_t index = 0; index < asked->used; index++) {
+    for (uint32_t index = 0; asked && index < asked->used; index++) {
         hyi_question *ask = ask_of(asked, index);
-        if (atomic_load_explicit(&ask->number, memory_order_relaxed) == 0) continue;
-        hyi_wheel_disarm(worker->wheel, &ask->due);
-        if (ask->then) hyi_message_free(&ask->then->head);
+        (void)hyi_ask_end(worker, ask_token(ask), NULL, HY_CLOSED, NULL, NULL);
     }
+}
+
+void hyi_asked_free(hyi_worker *worker) {
+    struct hyi_asked *asked = worker->asks;
+    if (!asked) return;
     for (uint32_t chunk = 0; chunk < HYI_ASK_CHUNKS; chunk++) {
         hyi_question *slots = atomic_load_explicit(&asked->chunks[chunk], memory_order_relaxed);
         if (slots) hy_mem_free(worker->node->mem, slots, ask_chunk_size(chunk));
@@ -331,13 +334,13 @@ hy_err hyi_ask(hy_ref to, const hy_message_kind *kind, void *copy, hy_ns timeout
     if (!copy) return HY_NOMEM;
     hyi_message *message = (hyi_message *)copy - 1;
     hyi_worker *worker = hyi_here;
-    HY_ASSERT(worker && hyi_current); // a fiber of a worker's thread
+    HY_ASSERT(hyi_current != NULL); // it waits
     hy_actor *self = hyi_actor_here();
     hyi_ask_wait waiter = { .wait = { .unhook = ask_unhook, .what = "ask", .deadline = HY_NEVER },
                             .out_reply = out_reply,
                             .dispatcher = ask_dispatcher(),
                             .scope = hy_scope_current() };
-    hy_err err = hy_check();
+    hy_err err = worker ? hy_check() : HY_CLOSED; // the node of this thread has gone
     if (err == HY_OK) {
         err = ask_take(worker->asks, self ? hyi_ref_of(self) : HY_NOBODY, to, &waiter.ask);
     }

@@ -84,7 +84,9 @@ struct hyi_asks {
 // ---- the worker's -----------------------------------------------------------------------------
 
 HY_CHECKED hy_err hyi_asked_open(hyi_worker *worker); // after the wheel. HY_NOMEM
-void hyi_asked_close(hyi_worker *worker); // before the wheel; NULL asks are fine. No fiber waits
+// The worker stops: asks that are out end with HY_CLOSED, and later answers find nothing.
+void hyi_asked_close(hyi_worker *worker); // before the wheel; nothing where it was not opened
+void hyi_asked_free(hyi_worker *worker);  // with the worker: nobody can look at slots any more
 
 // The slot that a place of `node` means, whoever looks; NULL: no such. Any thread.
 hyi_question *hyi_ask_at(const hy_node *node, uint64_t place);

@@ -113,7 +113,7 @@ void hyi_worker_call(hyi_worker *worker, hyi_call *call) {
     hyi_worker_wake(worker);
 }
 
-static void share_take_in(hyi_worker *worker) {
+void hyi_share_take_in(hyi_worker *worker) {
     if (atomic_load_explicit(&worker->inject_count, memory_order_relaxed) == 0) return;
     pthread_mutex_lock(&worker->inject_lock);
     hy_actor *actor = worker->inject_first;
@@ -247,7 +247,7 @@ static void share_give(hyi_worker *worker, uint32_t count) {
 
 void hyi_share_slice(hyi_worker *worker) {
     hyi_frozen_flush(worker);
-    share_take_in(worker);
+    hyi_share_take_in(worker);
     hyi_linger_look(worker);
     if (worker->node->worker_count == 1) return;
     (void)share_take_back(worker);

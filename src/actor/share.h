@@ -16,6 +16,8 @@ HY_ANY_THREAD void hyi_worker_wake(hyi_worker *worker);
 hy_actor *hyi_share_next(hyi_worker *worker);
 // At the end of a slice: takes in what was injected, runs calls, shares what is too much here.
 void hyi_share_slice(hyi_worker *worker);
+// What was injected, and the calls. Also when a worker has stopped: calls may still have come.
+void hyi_share_take_in(hyi_worker *worker);
 // All but the first of the ready ones: a slow one comes next.
 void hyi_share_all(hyi_worker *worker);
 // Is there anything that the worker could run? Before it sleeps.

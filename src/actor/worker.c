@@ -249,6 +249,8 @@ hy_err hyi_worker_new(hy_node *node, uint8_t number, hyi_worker **out_worker) {
 void hyi_worker_free(hyi_worker *worker) {
     if (!worker) return;
     hy_mem *mem = worker->node->mem;
+    hyi_share_take_in(worker); // answers of other threads, which came too late
+    hyi_asked_free(worker);
     hyi_slabs_close(worker);
     hyi_events_close(worker);
     hy_arena_deinit(&worker->turn_arena);
@@ -265,7 +267,6 @@ static hy_err worker_open_rest(hyi_worker *worker) {
 static void worker_close_rest(hyi_worker *worker) {
     hyi_asked_close(worker);
     hyi_wheel_close(worker->wheel);
-    worker->asks = NULL;
     worker->wheel = NULL;
 }
 
@@ -294,6 +295,7 @@ void hyi_worker_stop(hyi_worker *worker) {
            hyi_wheel_is_posted(worker->wheel))
         (void)hy_yield();
     if (worker->is_real) hy_world_expect(worker->world, false);
+    hyi_share_take_in(worker);
     worker_close_rest(worker);
     if (hyi_here == worker) hyi_here = NULL;
 }
