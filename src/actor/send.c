@@ -9,6 +9,7 @@
 #include "actor/carried.h"
 #include "actor/dead.h"
 #include "actor/frozen.h"
+#include "actor/alarm.h"
 #include "actor/ask.h"
 #include "actor/life.h"
 #include "actor/mailbox.h"
@@ -58,6 +59,7 @@ static hy_err send_refuse(hy_node *node, const send_order *order, hy_drop reason
     send_count(node);
     send_count_drop(node, reason);
     hyi_letter(node, order->to, order->kind, order->message, reason);
+    if (order->message->flags & HYI_MESSAGE_ASKED) hyi_ask_dropped(order->message, reason);
     return err;
 }
 
@@ -84,6 +86,7 @@ void hyi_drop(hy_ref to, const hy_message_kind *kind, hyi_message *message, hy_d
         hyi_letter(node, to, kind, message, reason);
     }
     if (message->flags & HYI_MESSAGE_ASKED) hyi_ask_dropped(message, reason);
+    if (message->flags & HYI_MESSAGE_ALARM) hyi_alarm_dropped(to, message);
     hyi_message_free(message);
 }
 
