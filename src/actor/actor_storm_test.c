@@ -327,4 +327,137 @@ static hy_err same_seed_same_storm(hy_mem *mem) {
     return HY_OK;
 }
 
-KIT_TESTS(KIT_TEST_ONCE(the_model_knows_who_is_up), KIT_TEST_ONCE(same_seed_same_storm))
+// ---- all at once ------------------------------------------------------------------------------
+
+static hy_err wild_fall(storm *s, bool may_stop) {
+    plant *p = &s->grove.plants[below(s, s->grove.count)];
+    grove_ref ref = { { p->ref_id } };
+    s->falls++;
+    switch (below(s, 12)) {
+    case 0: hy_actor_kill(ref.ref); return HY_OK;
+    case 1: p->is_sick = true; return HY_OK;
+    case 2: p->start_fails = below(s, 3); return HY_OK;
+    case 3: return HY_TELL(grove, retry, ref, .how = GROVE_ERROR);
+    case 4: return HY_TELL(grove, sleep, ref, .number = below(s, 10));
+    case 5:
+        if (!may_stop || !p->above) break;
+        p->is_told = true; // it may come back, with its parent
+        hy_actor_stop(ref.ref);
+        return HY_OK;
+    default: break;
+    }
+    return HY_TELL(grove, fall, ref, .how = 1 + below(s, GROVE_END));
+}
+
+static hy_err wild_falls(storm *s, uint32_t count, bool may_stop) {
+    for (uint32_t i = 0; i < count; i++) {
+        hy_err err = wild_fall(s, may_stop);
+        if (err != HY_OK && err != HY_NOT_FOUND && err != HY_LIMIT) return err;
+        if (below(s, 4) == 0) err = hy_sleep(HY_US(below(s, may_stop ? 20000 : 500)));
+        if (err != HY_OK && err != HY_NOT_FOUND && err != HY_LIMIT) return err;
+    }
+    return HY_OK;
+}
+
+static void wild_check(const storm *s) {
+    for (uint32_t i = 0; i < s->grove.count; i++) {
+        const plant *p = &s->grove.plants[i];
+        bool must_be_up = !p->is_told && (!p->above || p->above->is_up);
+        CHECK(p->is_up || !must_be_up);
+        CHECK_EQ(p->is_up, p->is_held);
+        CHECK_EQ(p->is_up, grove_lives(p));
+        if (p->is_up && p->above) CHECK(p->above->is_up);
+    }
+}
+
+static hy_err storm_wild(grove *g) {
+    storm *s = (storm *)(void *)g;
+    g->is_wild = true;
+    hy_err err = storm_plant_all(s);
+    for (uint32_t i = 0; err == HY_OK && i < 3; i++) {
+        err = wild_falls(s, 30, true);
+        if (err == HY_OK) err = grove_settle(HY_SECONDS(5));
+        if (err == HY_OK) wild_check(s);
+    }
+    return err;
+}
+
+// The node is closed while all of this goes on.
+static hy_err storm_broken_off(grove *g) {
+    storm *s = (storm *)(void *)g;
+    g->is_wild = true;
+    hy_err err = storm_plant_all(s);
+    if (err == HY_OK) err = wild_falls(s, below(s, 60), true);
+    return err == HY_OK ? HY_CLOSED : err; // not at rest: the account is not looked at
+}
+
+static hy_err after_the_wild_storm_all_are_up(hy_mem *mem) {
+    static storm s;
+    uint64_t falls = 0;
+    for (uint64_t i = 0; i < 300; i++) {
+        uint64_t seed = kit_seed() * 20000 + i;
+        hy_err err = storm_blow(mem, &s, storm_wild, seed, false, NULL);
+        if (err != HY_OK) kit_fail(__FILE__, __LINE__, "storm %d: %s", (int)i, hy_err_name(err));
+        falls += s.falls;
+    }
+    CHECK(falls > 10000);
+    return HY_OK;
+}
+
+static hy_err storms_can_be_broken_off(hy_mem *mem) {
+    static storm s;
+    for (uint64_t i = 0; i < 500; i++) {
+        uint64_t seed = kit_seed() * 30000 + i;
+        hy_err err = storm_blow(mem, &s, storm_broken_off, seed, i % 2 == 0, NULL);
+        if (i % 2 == 0 && err == HY_RESTARTS) continue; // the root had failed by then
+        CHECK_ERR(err, HY_CLOSED);
+    }
+    return HY_OK;
+}
+
+// ---- two workers ------------------------------------------------------------------------------
+
+// Everybody answers, so what was sent before has been handled, by whatever start.
+static hy_err real_ask_all(const grove *g) {
+    for (uint32_t i = 0; i < g->count; i++) {
+        hy_err err = HY_NOT_FOUND;
+        while (err != HY_OK) {
+            grove_ref ref = { { g->plants[i].ref_id } };
+            grove_word word = { 0 };
+            err = HY_ASK(grove, count, ref, HY_MS(50), &word, .number = 1);
+            if (err == HY_NOT_FOUND || err == HY_CLOSED) (void)hy_yield(); // a new one comes
+            bool is_usual = err == HY_OK || err == HY_NOT_FOUND || err == HY_CLOSED ||
+                            err == HY_TIMEOUT || err == HY_LIMIT;
+            if (!is_usual) return err;
+        }
+    }
+    return HY_OK;
+}
+
+static hy_err storm_real(grove *g) {
+    storm *s = (storm *)(void *)g;
+    g->is_wild = true;
+    hy_err err = storm_plant_all(s);
+    for (uint32_t i = 0; err == HY_OK && i < 4; i++) {
+        if (err == HY_OK) err = wild_falls(s, 40, false);
+        for (uint32_t j = 0; j < g->count; j++)
+            g->plants[j].is_sick = false;
+        if (err == HY_OK) err = real_ask_all(g);
+        if (err == HY_OK) err = real_ask_all(g); // and what that took along is up again
+    }
+    return err;
+}
+
+static hy_err two_workers_bear_storms(hy_mem *mem) {
+    static storm s;
+    for (uint64_t i = 0; i < 6; i++) {
+        s = (storm){ .random = kit_seed() * 40000 + i };
+        storm_grow(&s, NULL, 0, false);
+        CHECK_OK(grove_in_real(mem, 2, &s.grove, storm_real));
+    }
+    return HY_OK;
+}
+
+KIT_TESTS(KIT_TEST_ONCE(the_model_knows_who_is_up), KIT_TEST_ONCE(same_seed_same_storm),
+          KIT_TEST_ONCE(after_the_wild_storm_all_are_up), KIT_TEST_ONCE(storms_can_be_broken_off),
+          KIT_TEST_ONCE(two_workers_bear_storms))

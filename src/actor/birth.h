@@ -36,6 +36,14 @@ typedef enum hyi_news { // bits
     HYI_NEWS_UNWANTED = 4, // it rests, and was told to stop: not to be started again
 } hyi_news;
 
+// What the order GO means. It may be carried out late, when something else is wished already: so
+// the order only says that there is a wish, and one that has been overtaken is none.
+typedef enum hyi_wish {
+    HYI_WISH_NONE, // that it starts, or lives on
+    HYI_WISH_STOP, // nothing to one that rests: its news are on their way
+    HYI_WISH_END,  // for good; it rests, and its news were taken
+} hyi_wish;
+
 // How the parent sees it.
 typedef enum hyi_child_place {
     HYI_CHILD_LIVE = 1, // from the order to start it to the news of its end
@@ -58,6 +66,7 @@ struct hyi_birth {
     hyi_spec *spec;
     // Both; acq_rel: what the child wrote before its news is seen by who takes them.
     _Atomic uint8_t news;
+    _Atomic uint8_t wish; // the parent writes, before its order (release, acquire)
     // Child; the parent's while it rests.
     uint8_t failures;            // of `suspect`
     bool is_unwanted;            // it was told to stop by somebody else than its parent
@@ -78,6 +87,12 @@ _Static_assert(sizeof(hyi_birth) <= 128, "with a slot these are the 256 bytes of
 
 static inline const hy_actor_options *hyi_options(const hy_actor *actor) {
     return actor->birth ? &actor->birth->spec->options : &hyi_spec_default.options;
+}
+
+// The parent's, or of whoever has a child that nobody adopted. It may be gone after HYI_WISH_END.
+static inline void hyi_child_go(hyi_birth *birth, hyi_wish wish, uint8_t orders) {
+    atomic_store_explicit(&birth->wish, (uint8_t)wish, memory_order_release);
+    hyi_poke(birth->actor, HYI_ORDER_GO | orders);
 }
 
 // Takes `spec`. NULL: no memory; then the spec is still the caller's.

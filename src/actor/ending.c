@@ -273,11 +273,17 @@ void hyi_obey(hy_actor *actor, uint8_t orders) {
         if (actor->ending & HYI_ENDING_UNWANTED) orders |= HYI_ORDER_STOP;
     }
     if (orders & HYI_ORDER_GO) {
-        if (actor->phase == HYI_RESTING) {
+        uint8_t wish = atomic_load_explicit(&actor->birth->wish, memory_order_acquire);
+        if (wish == HYI_WISH_END) {
+            HY_ASSERT(actor->phase == HYI_RESTING);
             ending_gone(actor, actor->birth->ended_with);
             return;
         }
-        actor->ending |= HYI_ENDING_TOLD;
+        if (wish == HYI_WISH_NONE || actor->phase == HYI_RESTING) {
+            orders &= (uint8_t)~HYI_ORDER_GO;
+        } else {
+            actor->ending |= HYI_ENDING_TOLD;
+        }
     }
     if (orders & HYI_ORDER_STOP) {
         actor->ending |= HYI_ENDING_UNWANTED;

@@ -38,7 +38,7 @@ static void plant_check_end(const plant *p) {
         CHECK(!p->children[i]->is_held);
     }
     bool is_told = p->grove->is_closing || (p->above && !p->above->is_up);
-    if (!is_told) return;
+    if (!is_told || p->grove->is_wild) return;
     const plant *other = NULL;
     for (uint32_t i = p->index + 1; (other = plant_sibling(p, i)); i++)
         CHECK(!other->is_begun);
@@ -177,7 +177,8 @@ static hy_err grove_on_count(hy_actor *self, grove_state *state, const grove_wor
 plant *grove_plant(grove *g, plant *above, const hy_actor_options *options) {
     CHECK(g->count < GROVE_PLANTS);
     plant *p = &g->plants[g->count];
-    *p = (plant){ .grove = g, .above = above, .number = g->count++ };
+    *p = (plant){ .grove = g, .above = above };
+    p->number = g->count++;
     if (options) p->options = *options;
     p->options.size = sizeof p->options;
     p->random = p->number + 1;
@@ -193,7 +194,9 @@ plant *grove_plant(grove *g, plant *above, const hy_actor_options *options) {
 }
 
 hy_err grove_spawn(plant *p, hy_ref parent) {
-    return HY_SPAWN(grove, p->grove->node, parent, &grove_type, p, &p->options, &p->ref);
+    hy_err err = HY_SPAWN(grove, p->grove->node, parent, &grove_type, p, &p->options, &p->ref);
+    if (err == HY_OK) p->ref_id = p->ref.ref.id;
+    return err;
 }
 
 hy_err grove_let_fall(plant *p, grove_how how) {

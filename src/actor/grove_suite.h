@@ -54,8 +54,9 @@ typedef struct plant {
     uint32_t child_count;
     grove_ref ref;
     // What happens.
-    uint32_t start_fails; // so many of the next starts
-    bool is_sick;
+    _Atomic uint32_t start_fails; // so many of the next starts
+    _Atomic bool is_sick;
+    _Atomic uint64_t ref_id; // for who is not ordered with the spawn
     bool is_begun, is_held, is_up, is_told, is_over;
     uint32_t starts, stops, releases, notes;
     hy_err stopped_with;
@@ -72,6 +73,7 @@ typedef struct grove {
     hy_ref root;      // the supervisor of the first ones
     hy_policy policy; // the root's
     bool is_closing;  // all are told to stop: in reverse order
+    bool is_wild;     // falls come at any time, also while others are told to stop
     _Atomic uint64_t happened;
 } grove;
 

@@ -158,7 +158,7 @@ static hy_err spawn_by_message(const spawn_order *order, hy_actor *actor) {
 // Nobody will start it. Written while it rests, so the order is what publishes it.
 static void adopt_let_go(hyi_birth *birth, hy_err why) {
     birth->ended_with = why;
-    hyi_poke(birth->actor, HYI_ORDER_GO);
+    hyi_child_go(birth, HYI_WISH_END, 0);
 }
 
 static hyi_birth *adopt_take(hyi_message *message) {

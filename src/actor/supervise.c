@@ -206,7 +206,7 @@ static void child_let_go(hy_actor *self, hyi_birth *child) {
     hyi_limit_stop(&child->pause);
     hyi_list_remove(&child->in_parent);
     self->kin->rearing->count--;
-    hyi_poke(child->actor, HYI_ORDER_GO);
+    hyi_child_go(child, HYI_WISH_END, 0);
 }
 
 // ---- starting again ---------------------------------------------------------------------------
@@ -222,6 +222,7 @@ static void child_start(hy_actor *self, hyi_birth *child) {
         HYI_BUMP(hyi_here->restarts, 1);
         hyi_event(hyi_here, HY_EVENT_RESTARTED, child->actor, child->restarts);
     }
+    atomic_store_explicit(&child->wish, HYI_WISH_NONE, memory_order_release);
     hyi_poke(child->actor, HYI_ORDER_START);
 }
 
@@ -294,7 +295,7 @@ static bool group_goes_down(hyi_rearing *rearing) {
         if (!child->is_in_group || child->place == HYI_CHILD_DOWN) continue;
         if (child->place == HYI_CHILD_LIVE) {
             child->place = HYI_CHILD_STOPPING;
-            hyi_poke(child->actor, HYI_ORDER_GO);
+            hyi_child_go(child, HYI_WISH_STOP, 0);
         }
         return false;
     }
@@ -345,8 +346,9 @@ bool hyi_children_stop(hy_actor *self, bool kill) {
             child_let_go(self, child);
             continue;
         }
-        uint8_t orders = HYI_ORDER_GO | (kill ? HYI_ORDER_KILL : 0);
-        if (child->place == HYI_CHILD_LIVE || kill) hyi_poke(child->actor, orders);
+        if (child->place == HYI_CHILD_LIVE || kill) {
+            hyi_child_go(child, HYI_WISH_STOP, kill ? HYI_ORDER_KILL : 0);
+        }
         child->place = HYI_CHILD_STOPPING;
         return false;
     }
