@@ -303,7 +303,8 @@ HY_API void *hy_turn_alloc(hy_actor *self, size_t size); // until this handler r
 // Handles what comes from now on, beginning with the next message. The same protocol.
 HY_API void hy_become(hy_actor *self, const hy_behaviour *behaviour);
 // The message at hand waits, and is handled again, before all others of its lane, after
-// hy_unstash; in order. It counts as queued. HY_LIMIT: `capacity` messages are stashed.
+// hy_unstash; in order. It counts as queued. HY_NOMEM; HY_LIMIT: `capacity` messages are
+// stashed.
 HY_API HY_CHECKED hy_err hy_stash(hy_actor *self, const void *message);
 HY_API void hy_unstash(hy_actor *self);
 
@@ -324,14 +325,16 @@ HY_API const hy_baggage *hy_message_baggage(const hy_actor *self);
 // Fiber. Sends, and waits for the reply until `timeout` (from now; 0: 5 s), or until the deadline
 // or cancellation of the scope that asks. A reply that comes later is dropped. What the reply
 // points to lives as long as the handler, or the innermost scope of a fiber. What the other
-// answered; as for all sends; HY_TIMEOUT; HY_CLOSED: it ended before it answered; HY_DEADLOCK: the
-// one that is asked waits, in up to 8 steps, for an answer of the one that asks.
+// answered; as for all sends; HY_TIMEOUT; HY_CLOSED: it ended before it answered; HY_UNSUPPORTED:
+// it has no handler for it; HY_DEADLOCK: the one that is asked waits, in up to 8 steps, for an
+// answer of the one that asks.
 #define HY_ASK(protocol, name, to, timeout, out_reply, ...)                                        \
     protocol##_ask_##name((to), &(protocol##_##name##_message){ __VA_ARGS__ }, (timeout),          \
                           (out_reply))
 // Handler, not waiting: `then` runs as a turn of this actor, with what HY_ASK would have given; the
 // reply lives until it returns. Not after the actor was started again. What `then` returns is the
-// actor's failure. On another answer than HY_OK it will not run.
+// actor's failure. On another answer than HY_OK it will not run: as for HY_ASK; HY_CLOSED: the actor
+// is stopping.
 //     static hy_err counted(hy_actor *self, void *state, hy_err err, const void *reply)
 typedef hy_err (*hy_then)(hy_actor *self, void *state, hy_err err, const void *reply);
 #define HY_ASK_THEN(protocol, name, self, to, timeout, then, ...)                                  \
@@ -346,7 +349,7 @@ typedef struct hy_asker {
 HY_API hy_asker hy_answer_later(hy_actor *self);
 #define HY_ANSWER(protocol, name, asker, ...)                                                      \
     protocol##_answer_##name((asker), HY_OK, &(protocol##_##name##_reply){ __VA_ARGS__ })
-HY_API HY_ANY_THREAD void hy_answer_err(hy_asker asker, hy_err err);
+HY_API HY_ANY_THREAD void hy_answer_err(hy_asker asker, hy_err err); // not HY_OK
 
 // Fiber actors. The next message, or HY_TIMEOUT at `deadline`, HY_CLOSED when the actor is told to
 // stop. Borrowed until the next hy_receive. An asked one is answered by the protocol's
@@ -361,7 +364,8 @@ HY_API HY_CHECKED hy_err hy_receive(hy_actor *self, hy_ns deadline, hy_received 
 
 // Handler. Sends the message to oneself `after` from now, and every `every` from then on (0: once).
 // Never early, late by up to a millisecond. Alarms end with this start of the actor. Of one that
-// repeats at most one waits in the mailbox. HY_NOMEM.
+// repeats at most one waits in the mailbox. A full mailbox delays them. HY_NOMEM; HY_CLOSED: it is
+// stopping.
 typedef struct hy_alarm {
     uint64_t id; // 0: none
 } hy_alarm;
@@ -505,6 +509,9 @@ typedef struct hy_actor_stats {
     size_t memory;    // state, hy_actor_mem
     hy_err last_err;
 } hy_actor_stats;
+// A fiber waits for the actor's worker, a quarter of a second at most; HY_TIMEOUT: it is stuck, and
+// filled in is what can be seen from outside: type, worker, handled, queued. The same, with HY_OK,
+// for those who cannot wait. Time, peak and totals are counted from the first look on. HY_NOT_FOUND
 HY_API HY_ANY_THREAD HY_CHECKED hy_err hy_actor_stats_of(hy_ref ref, hy_actor_stats *out_stats);
 
 typedef struct hy_worker_stats {

@@ -15,6 +15,7 @@
 
 #include "actor/carried.h"
 #include "actor/deep.h"
+#include "actor/ending.h"
 #include "actor/mailbox.h"
 #include "actor/slot.h"
 #include "actor/wheel.h"
@@ -250,15 +251,21 @@ static hy_err alarm_dress(const hy_message_kind *kind, hyi_message **message) {
     alarm_tail(*message)->number = 0;
     (*message)->flags |= HYI_MESSAGE_ALARM;
     if (!hyi_needs_dress(kind, NULL, true)) return HY_OK;
-    return hyi_message_dress(kind, message, NULL, true);
+    hy_err err = hyi_message_dress(kind, message, NULL, true);
+    hyi_more_tail *more = err == HY_OK ? hyi_more_of(*message) : NULL;
+    // It goes on with the trace, but not with the time of whoever set it.
+    if (more && more->baggage) more->baggage->time_left = HY_NEVER;
+    return err;
 }
 
 hy_err hyi_after(hy_actor *self, const hy_message_kind *kind, void *copy, hy_ns after, hy_ns every,
                  hy_alarm *out_alarm) {
     if (!copy) return HY_NOMEM;
     hyi_message *message = (hyi_message *)copy - 1;
-    struct hyi_alarms *alarms = alarm_table(self);
-    hy_err err = alarms ? alarm_dress(kind, &message) : HY_NOMEM;
+    // One that is stopping would be rung in its next start.
+    bool lives = hyi_lives(self);
+    struct hyi_alarms *alarms = lives ? alarm_table(self) : NULL;
+    hy_err err = alarms ? alarm_dress(kind, &message) : lives ? HY_NOMEM : HY_CLOSED;
     alarm_record *record = err == HY_OK ? alarm_new(self, kind, message, every) : NULL;
     uint64_t number = record ? alarm_enter(alarms, record) : 0;
     if (number != 0) {

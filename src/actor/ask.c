@@ -10,6 +10,7 @@
 
 #include "actor/carried.h"
 #include "actor/deep.h"
+#include "actor/ending.h"
 #include "actor/slot.h"
 #include "scope/above.h"
 
@@ -374,9 +375,12 @@ hy_err hyi_ask_then(hy_actor *self, hy_ref to, const hy_message_kind *kind, void
                     hy_ns timeout, hy_then then) {
     if (!copy) return HY_NOMEM;
     hyi_message *message = (hyi_message *)copy - 1;
-    hyi_then *it = hyi_then_new(self, then, sizeof *it);
+    // One that is stopping would be asked for the next start.
+    bool lives = hyi_lives(self);
+    hyi_then *it = lives ? hyi_then_new(self, then, sizeof *it) : NULL;
     hyi_question *ask = NULL;
     hy_err err = it ? ask_take(hyi_here->asks, hyi_ref_of(self), to, &ask) : HY_NOMEM;
+    if (!lives) err = HY_CLOSED;
     if (err) {
         if (it) hyi_message_free(&it->head);
         hyi_message_free(message);
