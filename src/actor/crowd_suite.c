@@ -1,8 +1,8 @@
 // crowd_suite.c - an actor that writes down what it is told.
 #include "actor/crowd_suite.h"
+#include "actor/node_suite.h"
 
 #include "kit/kit.h"
-#include "scope/run_suite.h"
 
 #include <string.h>
 
@@ -96,31 +96,27 @@ hy_err crowd_settle(void) {
     return hy_sleep(HY_MS(1));
 }
 
-static hy_err crowd_in_root(void *body_arg) {
+static crowd_book crowd_books[8];
+static uint32_t crowd_books_open;
+
+crowd_book *crowd_open_book(void) {
+    crowd_book *book = &crowd_books[crowd_books_open++ % 8];
+    *book = (crowd_book){ .count = 0 };
+    return book;
+}
+
+static hy_err crowd_in_node(hy_node *node, void *body_arg) {
     crowd_body body = *(crowd_body *)body_arg;
-    hy_node *node = NULL;
-    hy_err err = hy_node_open(NULL, HY_OPTIONS(hy_node, .workers = 1), &node);
-    if (err == HY_OK) err = body(node);
-    if (err != HY_OK) return err;
+    CHECK_OK(body(node));
     CHECK_OK(crowd_settle());
     hy_account account = hy_node_account(node);
     CHECK(hy_account_holds(&account));
     return HY_OK;
 }
 
-static crowd_book crowd_books[8];
-static uint32_t crowd_books_open;
-
-crowd_book *crowd_open_book(void) {
-    CHECK(crowd_books_open < 8);
-    crowd_book *book = &crowd_books[crowd_books_open++];
-    *book = (crowd_book){ .count = 0 };
-    return book;
-}
-
 hy_err crowd_run(hy_mem *mem, crowd_body body) {
     crowd_books_open = 0;
-    return run_in_sim(mem, crowd_in_root, &body);
+    return node_in_sim(mem, NULL, crowd_in_node, &body);
 }
 
 uint64_t crowd_dropped(const hy_node *node, hy_drop reason) {
