@@ -333,8 +333,8 @@ HY_API const hy_baggage *hy_message_baggage(const hy_actor *self);
                           (out_reply))
 // Handler, not waiting: `then` runs as a turn of this actor, with what HY_ASK would have given; the
 // reply lives until it returns. Not after the actor was started again. What `then` returns is the
-// actor's failure. On another answer than HY_OK it will not run: as for HY_ASK; HY_CLOSED: the actor
-// is stopping.
+// actor's failure. On another answer than HY_OK it will not run: as for HY_ASK; HY_CLOSED: this
+// actor is stopping.
 //     static hy_err counted(hy_actor *self, void *state, hy_err err, const void *reply)
 typedef hy_err (*hy_then)(hy_actor *self, void *state, hy_err err, const void *reply);
 #define HY_ASK_THEN(protocol, name, self, to, timeout, then, ...)                                  \
