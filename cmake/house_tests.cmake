@@ -19,6 +19,8 @@ foreach(folder IN LISTS folders)
     endif()
 endforeach()
 
+include(${CMAKE_SOURCE_DIR}/cmake/systematic.cmake)
+
 file(GLOB cmd_tests CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/cmd/*_test.c)
 if(cmd_tests)
     hy_tests(cmd ${CMAKE_SOURCE_DIR}/cmd ${HYPHA_LIBRARIES})
