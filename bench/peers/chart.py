@@ -69,6 +69,8 @@ BAR, LINE, HEAD = 9, 15, 40
 
 
 def number(value):
+    if value >= 1e6:
+        return f"{value / 1e6:.3g}M"
     if value >= 10000:
         return f"{value:,.0f}"
     return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
@@ -82,6 +84,8 @@ def read(lines):
         if "unmeasured" in row or row["metric"] not in TITLES:
             continue
         unit, peers = metrics.setdefault(row["metric"], (row["unit"], {}))
+        if "peer" not in row:  # ours come first
+            metrics[row["metric"]] = unit, peers = unit, {"Hypha": peers.pop("Hypha", {})} | peers
         workers = peers.setdefault(row.get("peer", "Hypha"), {})
         workers.setdefault(row.get("workers", 0), []).append(row["median"])
     for _, peers in metrics.values():
@@ -119,10 +123,13 @@ def panel(metric, unit, peers, x, y):
     yield f'<text class="title" x="{x}" y="{y + 12}">{html.escape(TITLES[metric])}</text>'
     yield f'<text x="{x}" y="{y + 27}">{metric}, {kind}</text>'
     bottom = y + height(peers) - 6
-    for mark in scale.marks():
+    marks = list(scale.marks())
+    named = marks[:: len(marks) // 4 + 1]
+    for mark in marks:
         at = x + NAME + scale.at(mark)
         yield f'<line class="scale" x1="{at:.1f}" x2="{at:.1f}" y1="{y + 34}" y2="{bottom}"/>'
-        yield f'<text class="mark" x="{at + 2:.1f}" y="{bottom + 3}">{number(mark)}</text>'
+        if mark in named:
+            yield f'<text class="mark" x="{at + 2:.1f}" y="{bottom + 3}">{number(mark)}</text>'
     y += HEAD
     for peer, workers in peers.items():
         ours = peer == "Hypha"
