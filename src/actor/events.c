@@ -64,6 +64,10 @@ void hyi_event(hyi_worker *worker, hy_node_event_kind kind, const hy_actor *acto
     atomic_store_explicit(&ring->last, number, memory_order_release);
 }
 
+uint64_t hyi_events_count(const hyi_worker *worker) {
+    return worker->events ? atomic_load_explicit(&worker->events->last, memory_order_acquire) : 0;
+}
+
 // False: it has been overwritten, or is just being.
 static bool events_read(const hyi_ring *ring, uint64_t number, hy_node_event *out_event) {
     const events_place *place = &ring->places[number & ring->mask];

@@ -11,6 +11,7 @@
 #include "actor/ask.h"
 #include "actor/ending.h"
 #include "actor/limits.h"
+#include "actor/numbers.h"
 #include "actor/rearing.h"
 #include "actor/slot.h"
 
@@ -35,6 +36,7 @@ void hyi_kin_free(hy_node *node, hyi_kin *kin) {
     hyi_hoard_free(kin);
     hyi_asks_free(kin);
     hyi_alarms_free(kin);
+    hyi_numbers_free(kin);
     actor->kin = NULL;
     hy_mem_free(node->mem, kin, sizeof *kin);
 }

@@ -18,6 +18,7 @@
 #include "actor/frozen.h"
 #include "actor/life.h"
 #include "actor/mailbox.h"
+#include "actor/numbers.h"
 #include "actor/queue.h"
 #include "actor/share.h"
 
@@ -49,6 +50,7 @@ bool hyi_turn(hyi_worker *worker, hy_actor *actor) {
         (void)hyi_inbox_drain(actor);
         if (__builtin_expect(hyi_mailbox_over(actor) > 0, 0)) hyi_mailbox_trim(actor);
     }
+    if (__builtin_expect(hyi_has_numbers(actor), 0)) hyi_numbers_begin(worker, actor);
     uint8_t orders = hyi_orders(actor);
     const uint8_t special = HYI_ACTOR_LENT | HYI_ACTOR_FIBER;
     bool is_usual = actor->phase == HYI_RUNNING && !(actor->flags & special);
@@ -145,6 +147,7 @@ static void turn_rest(hyi_worker *worker, hy_actor *actor, uint32_t freed) {
     atomic_store_explicit(&worker->handler_of, NULL, memory_order_relaxed);
     worker->slice_left -= freed < worker->slice_left ? freed : worker->slice_left;
     HYI_BUMP(worker->turns, 1);
+    if (__builtin_expect(hyi_has_numbers(actor), 0)) hyi_numbers_end(worker, actor);
     hyi_mailbox_freed(actor, freed);
     actor->flags &= (uint8_t)~HYI_ACTOR_READY;
     if (__builtin_expect(actor->phase == HYI_ENDED, 0)) {
@@ -203,6 +206,7 @@ static bool turn_unusual(hyi_worker *worker, hy_actor *actor, uint8_t orders) {
     }
     uint8_t own = orders & (HYI_ORDER_SYSTEM | HYI_ORDER_LOOK);
     if (own) hyi_orders_clear(actor, own);
+    if (own & HYI_ORDER_LOOK) hyi_look_answer(worker, actor);
     if ((own & HYI_ORDER_LOOK) && turn_node_stops(worker, actor)) orders |= HYI_ORDER_STOP;
     if (actor->phase == HYI_ENDED) {
         turn_rest(worker, actor, 0);
