@@ -66,6 +66,7 @@
 
 #define HYI_NO_OWNER UINT8_MAX
 #define HYI_WORKERS_MAX 64u
+#define HYI_BLOCK_CLASSES 6u
 #define HYI_SLOT_BYTES 128u
 #define HYI_CHUNK_SLOTS 1024u // of one chunk
 #define HYI_INLINE_STATE 8u   // bytes of state that lie in the slot; larger ones in a block
@@ -229,6 +230,10 @@ hyi_kin *hyi_kin_of(hy_actor *actor);
 
 // ---- workers (worker.c, share.c, park.c) ------------------------------------------------------
 
+typedef struct hyi_free_block {
+    struct hyi_free_block *next;
+} hyi_free_block;
+
 typedef struct hyi_out { // gathered for one foreign actor within one handler
     hy_actor *to;
     hyi_message *first, *last;
@@ -251,9 +256,12 @@ struct hyi_worker {
     hy_node *node;
     void *block; // that the record lies in
     hy_world *world;
-    hy_root *root;              // worker 0: the scope's, borrowed
-    hy_scope *scope;            // that handlers run in: context of the node
-    hyi_dispatcher *dispatcher; // NULL: none yet; hyi_worker_attend makes one
+    hy_root *root;               // worker 0: the scope's, borrowed
+    hy_scope *scope;             // that handlers run in: context of the node
+    hyi_dispatcher *dispatcher;  // NULL: none yet; hyi_worker_attend makes one
+    _Atomic(hy_actor *) *chunks; // the node's
+    uint32_t slots_max;          // the node's actors_max
+    uint8_t node_number;
     uint8_t number;
     bool dispatcher_parked; // nobody looks for ready actors: see hyi_worker_attend
     bool dispatcher_coming; // spawned, and has not begun
@@ -269,14 +277,15 @@ struct hyi_worker {
     hyi_out out[4];
     uint32_t batch_stamp; // coarse clock of the turn: units of 2^20 ns
     hy_ns batch_began;
-    uint8_t clocked; // how often the time since then counts as busy; 0: it is not exact
-    uint8_t naps;    // times that the dispatcher was parked; wraps
+    uint8_t clocked;            // how often the time since then counts as busy; 0: it is not exact
+    uint8_t naps;               // times that the dispatcher was parked; wraps
     bool slow;                  // the latest slice: its handlers took long
     uint32_t slice, slice_left; // handlers until the clock is looked at
-    struct hyi_slabs *slabs;    // slab.c
-    struct hyi_wheel *wheel;    // wheel.c
-    struct hyi_ring *events;    // events.c
-    hy_frozen *let_go;          // frozen.c: refs to be given back together
+    hyi_free_block *free_blocks[HYI_BLOCK_CLASSES]; // slab.h
+    struct hyi_slabs *slabs;                        // slab.c
+    struct hyi_wheel *wheel;                        // wheel.c
+    struct hyi_ring *events;                        // events.c
+    hy_frozen *let_go;                              // frozen.c: refs to be given back together
     uint32_t let_go_count;
     struct hyi_asked *asks; // ask.c: slots of fibers and actors on this worker that ask
     hy_actor *free_slots;
@@ -419,9 +428,9 @@ void hyi_stopping(hy_actor *actor, hy_err why);
 // visit that finds some, also of an actor that is LENT or rests. Handler, unless LENT.
 void hyi_obey(hy_actor *actor, uint8_t orders);
 // A system message of this file's kinds (ENDED ADOPT AGAIN DOWN WATCH UNWATCH HEALTH WAIT TIMEOUT).
-// Takes it. All but DOWN and HEALTH call no user code and are given also while LENT, resting or
-// stopping, at once; DOWN and HEALTH only while it runs and is not LENT: else they wait, and are
-// freed at the end of the start. Handler.
+// Takes it. All but DOWN are given at once, also while LENT, resting or stopping, when no user code
+// is called; DOWN only while it runs and is not LENT: else it waits, and is no news to a next
+// start. Handler.
 void hyi_supervise(hy_actor *actor, hyi_message *message);
 static inline bool hyi_system_is_urgent(uint16_t tag); // true: of those that do not wait
 // One of the same, to an actor that has gone: whoever waits for an answer gets it. Takes it.
@@ -446,7 +455,7 @@ typedef enum hyi_system_tag {
 static inline bool hyi_system_is_urgent(uint16_t tag) {
     return tag == HYI_SYSTEM_ENDED || tag == HYI_SYSTEM_ADOPT || tag == HYI_SYSTEM_AGAIN ||
            tag == HYI_SYSTEM_WATCH || tag == HYI_SYSTEM_UNWATCH || tag == HYI_SYSTEM_WAIT ||
-           tag == HYI_SYSTEM_TIMEOUT;
+           tag == HYI_SYSTEM_TIMEOUT || tag == HYI_SYSTEM_HEALTH;
 }
 
 // ---- events.c, numbers.c ----------------------------------------------------------------------

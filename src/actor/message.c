@@ -8,6 +8,7 @@
 #include "actor/deep.h"
 #include "actor/frozen.h"
 #include "actor/inside.h"
+#include "actor/slab.h"
 #include "actor/tail.h"
 
 #include <string.h>
@@ -29,6 +30,14 @@ static inline void message_begin(hyi_message *message, const hy_message_kind *ki
 }
 
 void *hyi_message_new(const hy_message_kind *kind, size_t size) {
+    hyi_worker *here = hyi_here;
+    uint32_t usual = hyi_block_class_of(sizeof(hyi_message) + size);
+    if (__builtin_expect(here && usual != HYI_BLOCK_LARGE, 1)) {
+        hyi_message *block = (hyi_message *)hyi_block_take(here, usual);
+        if (__builtin_expect(!block, 0)) return NULL;
+        message_begin(block, kind, (uint8_t)usual);
+        return block + 1;
+    }
     uint8_t block_class = 0;
     hyi_message *message = (hyi_message *)hyi_block_alloc(sizeof *message + size, &block_class);
     if (__builtin_expect(!message, 0)) return NULL;
@@ -63,7 +72,7 @@ void hyi_message_free(hyi_message *message) {
         if (message->flags & HYI_MESSAGE_EMBEDDED) return;
         message_free_rest(message);
     }
-    hyi_block_free(message, message->block_class);
+    hyi_block_give(hyi_here, message, message->block_class);
 }
 
 void hy_message_drop(void *message) {

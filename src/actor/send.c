@@ -17,6 +17,8 @@
 #include "actor/share.h"
 #include "actor/slot.h"
 
+#include "scope/inside.h"
+
 typedef struct send_order { // one send
     hy_ref to;
     const hy_message_kind *kind;
@@ -255,17 +257,56 @@ static hy_err send_to_full(hy_node *node, const send_order *order, hy_actor *act
 
 // ---- what the macros call ---------------------------------------------------------------------
 
+// What most messages are: flat, without options, from a handler that carries nothing, to an actor
+// that this worker owns and that has room. False: look again, more slowly; nothing has changed.
+static inline bool send_is_plain(const hyi_worker *here, const hy_message_kind *kind,
+                                 const hy_send_options *options) {
+    const hy_task *task = hyi_current;
+    return here && !options && hyi_deep_is_flat(kind) && task && task->scope == here->scope;
+}
+
+static inline bool send_plainly(hyi_worker *here, hy_ref to, const hy_message_kind *kind,
+                                hyi_message *message) {
+    uint32_t slot = (uint32_t)to.id;
+    if (here->node_number != hyi_ref_node(to) || slot >= here->slots_max) return false;
+    // Acquire: as in hyi_find_in.
+    hy_actor *chunk =
+        atomic_load_explicit(&here->chunks[slot / HYI_CHUNK_SLOTS], memory_order_acquire);
+    if (!chunk) return false;
+    hy_actor *actor = chunk + slot % HYI_CHUNK_SLOTS;
+    // Relaxed: if this worker owns it nobody else ends it.
+    uint32_t life = atomic_load_explicit(&actor->life, memory_order_relaxed);
+    bool is_own = atomic_load_explicit(&actor->owner, memory_order_relaxed) == here->number &&
+                  life >> 8 == hyi_ref_generation(to) && hyi_inbox_is_clear(actor) &&
+                  !hyi_mailbox_is_full(actor) && send_protocol_of(actor) == kind->protocol;
+    if (__builtin_expect(!is_own, 0)) return false;
+    hyi_local_append(actor, message);
+    hyi_mailbox_count(actor, 1);
+    HYI_BUMP(here->sent, 1);
+    hyi_make_ready(here, actor);
+    return true;
+}
+
+static hy_err tell_slowly(send_order *order) {
+    hy_err err = HY_OK;
+    if (hyi_needs_dress(order->kind, order->options, true)) {
+        err = hyi_message_dress(order->kind, &order->message, order->options, true);
+    }
+    if (err == HY_OK) err = send_try(order);
+    if (err != HY_OK) hyi_message_free(order->message);
+    return err;
+}
+
 hy_err hyi_tell(hy_ref to, const hy_message_kind *kind, void *copy,
                 const hy_send_options *options) {
     if (__builtin_expect(!copy, 0)) return HY_NOMEM;
-    send_order order = { to, kind, (hyi_message *)copy - 1, options };
-    hy_err err = HY_OK;
-    if (__builtin_expect(hyi_needs_dress(kind, options, true), 0)) {
-        err = hyi_message_dress(kind, &order.message, options, true);
+    hyi_message *message = (hyi_message *)copy - 1;
+    hyi_worker *here = hyi_here;
+    if (__builtin_expect(send_is_plain(here, kind, options), 1) &&
+        __builtin_expect(send_plainly(here, to, kind, message), 1)) {
+        return HY_OK;
     }
-    if (__builtin_expect(err == HY_OK, 1)) err = send_try(&order);
-    if (__builtin_expect(err != HY_OK, 0)) hyi_message_free(order.message);
-    return err;
+    return tell_slowly(&(send_order){ to, kind, message, options });
 }
 
 hy_err hyi_move(hy_ref to, const hy_message_kind *kind, void *message,

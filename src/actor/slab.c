@@ -10,25 +10,13 @@
 // is forbidden.
 #include "actor/slab.h"
 
-#include "scope/sanitize.h"
-
-#define SLAB_PAGE_BYTES 65536u
+#define SLAB_PAGE_BYTES HYI_PAGE_BYTES
 #define SLAB_HEADER_BYTES 64u
 #define SLAB_AWAY_MAX 32u
 #define SLAB_SPAN_PAGES_FIRST 1u
 #define SLAB_SPAN_PAGES_MAX 128u // 8 MiB
 
-static const uint32_t slab_sizes[HYI_BLOCK_CLASSES] = { 64, 128, 256, 512, 1024, 4096 };
-
-typedef struct slab_page { // at the start of each page
-    hyi_worker *worker;
-    uint32_t block_class;
-} slab_page;
-_Static_assert(sizeof(slab_page) <= SLAB_HEADER_BYTES, "blocks are lines");
-
-typedef struct slab_block { // while it is free
-    struct slab_block *next;
-} slab_block;
+_Static_assert(sizeof(hyi_page) <= SLAB_HEADER_BYTES, "blocks are lines");
 
 typedef struct slab_span {
     struct slab_span *next;
@@ -36,12 +24,11 @@ typedef struct slab_span {
 } slab_span;
 
 typedef struct slab_away {
-    slab_block *first, *last;
+    hyi_free_block *first, *last;
     uint32_t count;
 } slab_away;
 
 typedef struct hyi_slabs {
-    slab_block *free[HYI_BLOCK_CLASSES];
     uint8_t *fresh[HYI_BLOCK_CLASSES]; // never used so far, of the newest page of the class
     uint8_t *fresh_end[HYI_BLOCK_CLASSES];
     slab_away away[HYI_WORKERS_MAX];
@@ -57,9 +44,8 @@ typedef struct slab_large { // before a block of no class
 } slab_large;
 _Static_assert(sizeof(slab_large) == 16, "blocks are 16-aligned");
 
-static void *slab_slow(hyi_worker *worker, uint32_t block_class);
 static void *slab_large_alloc(size_t size);
-static void slab_free_foreign(void *block, slab_page *page);
+static void slab_free_foreign(void *block, hyi_page *page);
 
 // ---- opening and closing ----------------------------------------------------------------------
 
@@ -90,42 +76,20 @@ size_t hyi_slabs_bytes(const hyi_worker *worker) {
 
 // ---- taking -----------------------------------------------------------------------------------
 
-static inline uint32_t slab_class_of(size_t size) {
-    if (size <= 64) return 0;
-    if (size <= 1024) return 26 - (uint32_t)__builtin_clz((uint32_t)size - 1);
-    return size <= 4096 ? HYI_BLOCK_CLASSES - 1 : HYI_BLOCK_LARGE;
-}
-
 void *hyi_block_alloc(size_t size, uint8_t *out_class) {
     hyi_worker *worker = hyi_here;
-    uint32_t block_class = slab_class_of(size);
+    uint32_t block_class = hyi_block_class_of(size);
     if (__builtin_expect(!worker || block_class == HYI_BLOCK_LARGE, 0)) {
         *out_class = HYI_BLOCK_LARGE;
         return slab_large_alloc(size);
     }
     *out_class = (uint8_t)block_class;
-    hyi_slabs *slabs = worker->slabs;
-    slab_block *block = slabs->free[block_class];
-    if (__builtin_expect(!block, 0)) return slab_slow(worker, block_class);
-    hyi_asan_allow(block, slab_sizes[block_class]);
-    slabs->free[block_class] = block->next;
-    return block;
+    return hyi_block_take(worker, block_class);
 }
 
 size_t hyi_block_size(const void *block, uint8_t block_class) {
-    if (block_class < HYI_BLOCK_CLASSES) return slab_sizes[block_class];
+    if (block_class < HYI_BLOCK_CLASSES) return hyi_block_class_size(block_class);
     return ((const slab_large *)block)[-1].size - sizeof(slab_large);
-}
-
-static inline slab_page *slab_page_of(const void *block) {
-    return (slab_page *)((uintptr_t)block & ~(uintptr_t)(SLAB_PAGE_BYTES - 1));
-}
-
-static inline void slab_give(hyi_slabs *slabs, void *block, uint32_t block_class) {
-    slab_block *freed = (slab_block *)block;
-    freed->next = slabs->free[block_class];
-    slabs->free[block_class] = freed;
-    hyi_asan_forbid(freed + 1, slab_sizes[block_class] - sizeof *freed);
 }
 
 // Sorts what others have freed into the free lists.
@@ -133,9 +97,9 @@ static void slab_take_in(hyi_worker *worker) {
     if (!atomic_load_explicit(&worker->blocks_inbox, memory_order_relaxed)) return;
     // Acquire: pairs with the release in slab_hand_over; the links and bodies are the owner's now.
     void *all = atomic_exchange_explicit(&worker->blocks_inbox, NULL, memory_order_acquire);
-    for (slab_block *block = (slab_block *)all; block;) {
-        slab_block *next = block->next;
-        slab_give(worker->slabs, block, slab_page_of(block)->block_class);
+    for (hyi_free_block *block = (hyi_free_block *)all; block;) {
+        hyi_free_block *next = block->next;
+        hyi_block_keep(worker, block, hyi_page_of(block)->block_class);
         block = next;
     }
 }
@@ -165,24 +129,24 @@ static bool slab_new_span(hyi_worker *worker) {
 static bool slab_new_page(hyi_worker *worker, uint32_t block_class) {
     hyi_slabs *slabs = worker->slabs;
     if (slabs->pages == slabs->pages_end && !slab_new_span(worker)) return false;
-    slab_page *page = (slab_page *)(void *)slabs->pages;
+    hyi_page *page = (hyi_page *)(void *)slabs->pages;
     slabs->pages += SLAB_PAGE_BYTES;
     page->worker = worker;
     page->block_class = block_class;
-    uint32_t size = slab_sizes[block_class];
+    uint32_t size = hyi_block_class_size(block_class);
     slabs->fresh[block_class] = (uint8_t *)page + SLAB_HEADER_BYTES;
     slabs->fresh_end[block_class] =
         slabs->fresh[block_class] + (SLAB_PAGE_BYTES - SLAB_HEADER_BYTES) / size * size;
     return true;
 }
 
-static void *slab_slow(hyi_worker *worker, uint32_t block_class) {
+void *hyi_block_fetch(hyi_worker *worker, uint32_t block_class) {
     hyi_slabs *slabs = worker->slabs;
     slab_take_in(worker);
-    slab_block *block = slabs->free[block_class];
+    hyi_free_block *block = worker->free_blocks[block_class];
     if (block) {
-        hyi_asan_allow(block, slab_sizes[block_class]);
-        slabs->free[block_class] = block->next;
+        hyi_asan_allow(block, hyi_block_class_size(block_class));
+        worker->free_blocks[block_class] = block->next;
         return block;
     }
     if (slabs->fresh[block_class] == slabs->fresh_end[block_class] &&
@@ -190,7 +154,7 @@ static void *slab_slow(hyi_worker *worker, uint32_t block_class) {
         return NULL;
     }
     void *fresh = slabs->fresh[block_class];
-    slabs->fresh[block_class] += slab_sizes[block_class];
+    slabs->fresh[block_class] += hyi_block_class_size(block_class);
     return fresh;
 }
 
@@ -213,19 +177,19 @@ void hyi_block_free(void *block, uint8_t block_class) {
         hy_mem_free(large->mem, large, large->size);
         return;
     }
-    slab_page *page = slab_page_of(block);
+    hyi_page *page = hyi_page_of(block);
     HY_ASSERT_SLOW(page->block_class == block_class);
     if (__builtin_expect(page->worker == hyi_here, 1)) {
-        slab_give(page->worker->slabs, block, block_class);
+        hyi_block_keep(page->worker, block, block_class);
         return;
     }
     slab_free_foreign(block, page);
 }
 
-static void slab_hand_over(hyi_worker *owner, slab_block *first, slab_block *last) {
+static void slab_hand_over(hyi_worker *owner, hyi_free_block *first, hyi_free_block *last) {
     void *head = atomic_load_explicit(&owner->blocks_inbox, memory_order_relaxed);
     do {
-        last->next = (slab_block *)head;
+        last->next = (hyi_free_block *)head;
         hyi_yield_point("blocks handed over");
         // Release: pairs with the acquire in slab_take_in. The owner takes all at once, so that an
         // address which has come back means no harm.
@@ -238,8 +202,8 @@ static void slab_flush_one(hyi_worker *owner, slab_away *away) {
     *away = (slab_away){ 0 };
 }
 
-static void slab_free_foreign(void *block, slab_page *page) {
-    slab_block *freed = (slab_block *)block;
+static void slab_free_foreign(void *block, hyi_page *page) {
+    hyi_free_block *freed = (hyi_free_block *)block;
     hyi_worker *here = hyi_here, *owner = page->worker;
     if (!here || here->node != owner->node) {
         slab_hand_over(owner, freed, freed);

@@ -21,6 +21,7 @@
 #include "actor/numbers.h"
 #include "actor/queue.h"
 #include "actor/share.h"
+#include "actor/slab.h"
 
 static bool turn_unusual(hyi_worker *worker, hy_actor *actor, uint8_t orders);
 static hy_err turn_special(hyi_worker *worker, hy_actor *actor, hyi_message *message);
@@ -69,7 +70,11 @@ static inline void turn_end_message(hyi_worker *worker, hyi_message **handling) 
     if (__builtin_expect(message != NULL, 1)) {
         *handling = NULL;
         HYI_BUMP(worker->handled, 1);
-        hyi_message_free(message);
+        if (__builtin_expect((message->flags & ~HYI_MESSAGE_KEPT) == 0, 1)) {
+            hyi_block_give(worker, message, message->block_class);
+        } else {
+            hyi_message_free(message);
+        }
     }
     if (__builtin_expect(worker->turn_arena.used_bytes > 0, 0)) hy_arena_reset(&worker->turn_arena);
 }

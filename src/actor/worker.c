@@ -228,6 +228,9 @@ hy_err hyi_worker_new(hy_node *node, uint8_t number, hyi_worker **out_worker) {
     worker->block = block;
     worker->node = node;
     worker->number = number;
+    worker->node_number = node->options.number;
+    worker->chunks = node->chunks;
+    worker->slots_max = node->options.actors_max;
     worker->is_real = node->is_real;
     worker->slice = 1;
     worker->dispatcher_parked = true;
