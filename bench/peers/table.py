@@ -27,6 +27,13 @@ def spread(row):
     return text
 
 
+def named(row):
+    workers = row.get("workers")
+    if not workers:
+        return row["metric"]
+    return f"{row['metric']}, {workers} worker" + ("s" if workers > 1 else "")
+
+
 def read(lines):
     """The rounds of each peer (None: ours) in each metric, and who could not be measured."""
     metrics, unmeasured = {}, {}
@@ -35,8 +42,7 @@ def read(lines):
         if "unmeasured" in row:
             unmeasured[row["peer"]] = row["unmeasured"]
         else:
-            name = row["metric"] + (f", {row['workers']} w." if "workers" in row else "")
-            metrics.setdefault(name, {}).setdefault(row.get("peer"), []).append(row)
+            metrics.setdefault(named(row), {}).setdefault(row.get("peer"), []).append(row)
     return metrics, unmeasured
 
 
@@ -68,9 +74,17 @@ def table(metrics):
 def columns(metrics):
     peers = list(dict.fromkeys(peer for rows in metrics.values() for peer in rows))
     peers.sort(key=lambda peer: peer is not None)
+    ordered = sorted(metrics.items(), key=lambda item: item[0].split(", ")[1:])
+    shared = [item for item in ordered if set(item[1]) != {None}]
+    yield from matrix(shared, peers)
+    yield "\nRows that no peer has:\n"
+    yield from matrix([item for item in ordered if item not in shared], [None])
+
+
+def matrix(metrics, peers):
     yield "| metric | unit | " + " | ".join(peer or "Hypha" for peer in peers) + " |"
     yield "|---|---|" + "---:|" * len(peers)
-    for metric, rounds in sorted(metrics.items(), key=lambda item: item[0].split(", ")[1:]):
+    for metric, rounds in metrics:
         rows = {peer: merged(lines) for peer, lines in rounds.items()}
         unit = next(iter(rows.values()))["unit"]
         ours = rows.get(None, {"median": 0})["median"]
