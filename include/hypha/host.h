@@ -1,5 +1,5 @@
 // hypha/host.h - machines as durable services.                                       Room: host.
-// Includes: machine scope, and through them base, schema and world.
+// Includes: machine scope actor, and through them base, schema and world.
 // Threads: everything on the world's thread; only the commit itself runs as blocking work.
 //
 // A host runs one machine on one store: it takes calls into a bounded queue, steps them in batches,
@@ -9,6 +9,7 @@
 #ifndef HYPHA_HOST_H
 #define HYPHA_HOST_H
 
+#include <hypha/actor.h>
 #include <hypha/machine.h>
 #include <hypha/scope.h>
 
@@ -105,6 +106,7 @@ typedef struct hy_effect {
     hy_why *why;         // for a hy_attempt: where it may say why it failed; else NULL
     hy_host *host;       // whose it is: for hy_effect_done and hy_effect_failed
     hy_bytes instance;   // in a fleet: the machine's key
+    void *errand_;       // a fleet's: it came from another thread
 } hy_effect;
 
 typedef struct hy_executor {
@@ -222,6 +224,9 @@ HY_API const hy_machine *hy_host_machine(const hy_host *host);
 // Their commits go together: while one is under way the batches of all machines gather, and then
 // become one transaction, whose outcome is that of all of them.
 //
+// `done`, executors and observers are called on the thread that opened the fleet (of hy_fleet_ask
+// and so on: any fiber of the node may call them); `look` and `give_up` where the machine is.
+//
 // A machine is loaded when it is first needed, and given up when it is idle and room is needed, the
 // least recently used first. Those that owe something (actions, timers) are found and woken when
 // the fleet starts; one that only waits for a point in time may rest until then.
@@ -230,6 +235,10 @@ typedef struct hy_fleet hy_fleet;
 
 typedef struct hy_fleet_options {
     size_t size;
+    // NULL: all machines work on this thread. Else hy_fleet_open is for fibers; each machine works
+    // on the worker that its key says, in the turns of an actor of its own, and those of different
+    // workers at the same time. The node must be of a scope above the fleet's.
+    hy_node *node;
     uint32_t machines_max;    // in memory; 0: 4,096. When all of them are busy: HY_LIMIT
     size_t group_bytes_max;   // of one commit; 0: 16 MiB
     hy_ns checkpoint_idle_ns; // as in hy_host_options
@@ -299,6 +308,7 @@ typedef struct hy_fleet_stats {
     uint32_t batches_max;      // in one commit
     uint64_t checkpoints, checkpoints_failed;
 } hy_fleet_stats;
+// Both: fiber, with a node.
 HY_API hy_fleet_stats hy_fleet_stats_of(const hy_fleet *fleet);
 // HY_NOT_FOUND: it is not in memory.
 HY_API HY_CHECKED hy_err hy_fleet_machine_stats(const hy_fleet *fleet, hy_bytes key,

@@ -32,7 +32,7 @@ static void asking_answered(hy_call *call) {
     hy_event_set(&asking->answered);
 }
 
-static void asking_wait(hy_event *event) {
+void hyi_asking_wait(hy_event *event) {
     hy_err err = HY_OK;
     HY_SCOPE(shield, &err, .name = "ask", .shield = HY_NEVER) {
         err = hy_event_wait(event);
@@ -49,10 +49,10 @@ typedef struct asking_whom {
 } asking_whom;
 
 static hy_err asking_send(const asking_whom *whom, hy_call *call) {
-    if (whom->fleet != NULL && whom->action_id != NULL) {
-        return hy_fleet_complete(whom->fleet, whom->key, *whom->action_id, call);
+    if (whom->fleet != NULL) { // on whatever worker's thread this fiber is
+        hy_world *back = hy_scope_world(hy_scope_current());
+        return hyi_fleet_call(whom->fleet, whom->key, whom->action_id, call, back);
     }
-    if (whom->fleet != NULL) return hy_fleet_submit(whom->fleet, whom->key, call);
     if (whom->action_id != NULL) return hy_host_complete(whom->host, *whom->action_id, call);
     return hy_host_submit(whom->host, call);
 }
@@ -64,7 +64,7 @@ static hy_err asking_ask(const asking_whom *whom, hy_call *call) {
     asking.call.done = asking_answered;
     err = asking_send(whom, &asking.call);
     if (err != HY_OK) return err;
-    asking_wait(&asking.answered);
+    hyi_asking_wait(&asking.answered);
     asking.call.done = call->done;
     *call = asking.call;
     return call->err;
@@ -106,10 +106,14 @@ static hy_err asking_see(const asking_whom *whom, hy_look *look) {
     if (err != HY_OK) return err;
     asking_look asking = { .look = { .look = asking_look_now, .done = asking_look_done },
                            .theirs = look };
-    err = whom->fleet != NULL ? hy_fleet_look(whom->fleet, whom->key, &asking.look)
-                              : hy_host_look(whom->host, &asking.look);
+    if (whom->fleet != NULL) {
+        hy_world *back = hy_scope_world(hy_scope_current());
+        err = hyi_fleet_look(whom->fleet, whom->key, &asking.look, back);
+    } else {
+        err = hy_host_look(whom->host, &asking.look);
+    }
     if (err != HY_OK) return err;
-    asking_wait(&asking.seen);
+    hyi_asking_wait(&asking.seen);
     look->err = asking.look.err;
     return look->err;
 }
@@ -145,17 +149,16 @@ static void asking_next_told(hyi_store_call *call) {
 hy_err hy_fleet_next(hy_fleet *fleet, hy_bytes after, char out_key[HY_INSTANCE_KEY_MAX + 1],
                      size_t *out_len) {
     hy_err err = hy_check();
-    if (err == HY_OK && fleet->closing) err = HY_CLOSED;
     if (err != HY_OK) return err;
     asking_next next = { .call = { .op = HYI_ASK,
-                                   .world = fleet->world,
+                                   .world = hy_scope_world(hy_scope_current()),
                                    .ask = asking_next_ask,
                                    .told = asking_next_told },
                          .fleet = fleet,
                          .after = after };
     hy_arena_init(&next.arena, fleet->mem, 0);
     hyi_committer_submit(&fleet->committer, &next.call);
-    asking_wait(&next.told);
+    hyi_asking_wait(&next.told);
     if (next.call.err == HY_OK) {
         HY_ASSERT(next.found.key.len <= HY_INSTANCE_KEY_MAX);
         memcpy(out_key, next.found.key.ptr, next.found.key.len);
@@ -197,7 +200,7 @@ static void asking_close(void *object) {
     } else {
         hy_host_close(owned->host, asking_closed, owned, deadline);
     }
-    asking_wait(&owned->closed);
+    hyi_asking_wait(&owned->closed);
     hy_mem_free(owned->mem, owned, sizeof *owned);
 }
 

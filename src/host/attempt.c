@@ -9,7 +9,7 @@
 // All attempts of one action carry the same idempotency key, in this process and in every later
 // one. The completion is copied before the attempt ends, because the executor may build it inside
 // the body that it was given.
-#include "host/inside.h"
+#include "host/fleet.h"
 #include "base/cleanup.h"
 #include <string.h>
 
@@ -28,7 +28,7 @@ static hyi_executor *attempt_executor(hy_host *host, const hyi_pending *pending)
 
 // In a fleet: a place among all hosts, or one in the line for it.
 static bool attempt_has_share(hyi_executor *executor) {
-    hyi_share *share = executor->share;
+    hyi_quota *share = executor->share;
     if (share == NULL || share->running < share->max) return true;
     if (executor->starved) return false;
     executor->starved = true;
@@ -38,7 +38,7 @@ static bool attempt_has_share(hyi_executor *executor) {
     return false;
 }
 
-static void attempt_share_left(hyi_share *share) {
+static void attempt_share_left(hyi_quota *share) {
     HY_ASSERT(share->running > 0);
     share->running--;
     hyi_executor *first = share->first;
@@ -52,7 +52,7 @@ static void attempt_share_left(hyi_share *share) {
 void hyi_attempt_forget(hy_host *host) {
     for (uint32_t kind = 0; kind < host->machine->action_count; kind++) {
         hyi_executor *gone = &host->executors[kind];
-        hyi_share *share = gone->share;
+        hyi_quota *share = gone->share;
         if (share == NULL) continue;
         share->running -= gone->running.count; // of a host that is abandoned
         if (!gone->starved) continue;
@@ -129,6 +129,10 @@ uint32_t hyi_attempt_running(const hy_host *host) {
 }
 
 void hy_effect_done(hy_host *host, hy_effect *effect, const void *completion_body) {
+    if (effect->errand_ != NULL) {
+        hyi_errand_done(effect, completion_body);
+        return;
+    }
     hyi_pending *pending = (hyi_pending *)effect;
     HY_ASSERT(pending->phase == HYI_RUNNING);
     attempt_leave(host, pending);
@@ -145,6 +149,10 @@ void hy_effect_done(hy_host *host, hy_effect *effect, const void *completion_bod
 }
 
 void hy_effect_failed(hy_host *host, hy_effect *effect, const char *reason) {
+    if (effect->errand_ != NULL) {
+        hyi_errand_failed(effect, reason);
+        return;
+    }
     hyi_pending *pending = (hyi_pending *)effect;
     HY_ASSERT(pending->phase == HYI_RUNNING);
     attempt_leave(host, pending);

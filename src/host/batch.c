@@ -37,6 +37,7 @@ void hyi_batch_clear(hy_host *host, hyi_batch *batch) {
 }
 
 void hyi_batch_deinit(hy_host *host, hyi_batch *batch) {
+    hyi_news_free(host->mem, batch->news);
     batch_free_added(host, batch, NULL);
     hy_buf_deinit(&batch->frames);
     hy_arena_deinit(&batch->arena);
@@ -87,6 +88,9 @@ static bool batch_note_changes(hy_host *host, hyi_batch *batch, uint64_t seq) {
         // Answers and counters are nobody's business.
         if (!is_ledger && change.table >= host->machine->table_count) continue;
         if (host->observer_count == 0) continue;
+        const bool is_carried = host->home != NULL && host->home->tell != NULL;
+        if (is_carried && batch->news == NULL) batch->news = hyi_news_new(host->mem);
+        if (is_carried && batch->news == NULL) return false;
         const hy_record *row = hy_machine_table(host->machine, change.table)->row;
         hyi_changed *changed = hy_arena_alloc(&batch->arena, sizeof *changed);
         if (changed == NULL) return false;

@@ -52,7 +52,8 @@ static void closing_expire(hy_host *host) {
     hyi_queue_refuse(host, HY_CLOSED);
     if (!hyi_batch_is_empty(host->building)) {
         const hyi_batch *kept = host->flight;
-        hy_state_rewind(host->state, kept != NULL ? kept->last_seq : host->stats.durable_seq);
+        const uint64_t to = kept != NULL ? kept->last_seq : host->stats.durable_seq;
+        if (!host->forsaken) hy_state_rewind(host->state, to);
         hyi_pipeline_refuse(host, host->building, HY_CLOSED);
     }
     closing_cancel_attempts(host);
@@ -68,7 +69,8 @@ static void closing_forsake_flight(hy_host *host) {
     if (flight != NULL) {
         host->flight = NULL;
         host->store_retry_at = HY_NEVER;
-        if (!host->is_uncertain) hy_state_rewind(host->state, flight->first_seq - 1);
+        if (!host->is_uncertain && !host->forsaken)
+            hy_state_rewind(host->state, flight->first_seq - 1);
         hyi_pipeline_refuse(host, flight, host->is_uncertain ? HY_OUTCOME_UNKNOWN : HY_CLOSED);
     }
     if (host->is_uncertain) hyi_queue_refuse(host, HY_CLOSED);

@@ -18,33 +18,32 @@
 static void owed_ask(hyi_store_call *call);
 static void owed_told(hyi_store_call *call);
 
-void hyi_owed_begin(hy_fleet *fleet) {
-    fleet->owed = HYI_OWED_ASKING;
-    fleet->owed_call = (hyi_store_call){
-        .op = HYI_ASK, .world = fleet->world, .ask = owed_ask, .told = owed_told
-    };
-    fleet->owed_call.work.private_[1] = fleet;
-    hyi_committer_submit(&fleet->committer, &fleet->owed_call);
+void hyi_owed_begin(hyi_part *part) {
+    part->owed = HYI_OWED_ASKING;
+    part->owed_call =
+        (hyi_store_call){ .op = HYI_ASK, .world = part->world, .ask = owed_ask, .told = owed_told };
+    part->owed_call.work.private_[1] = part;
+    hyi_committer_submit(&part->fleet->committer, &part->owed_call);
 }
 
-static hy_fleet *owed_fleet(const hyi_store_call *call) {
+static hyi_part *owed_part(const hyi_store_call *call) {
     return call->work.private_[1];
 }
 
 // On another thread: the next keys, one behind the other.
 static void owed_ask(hyi_store_call *call) {
-    hy_fleet *fleet = owed_fleet(call);
-    hy_store *store = fleet->store;
-    hy_buf *keys = &fleet->owed_keys;
+    hyi_part *part = owed_part(call);
+    hy_store *store = part->fleet->store;
+    hy_buf *keys = &part->owed_keys;
     uint8_t last[HY_INSTANCE_KEY_MAX];
-    size_t len = fleet->owed_after.len;
-    if (len > 0) memcpy(last, fleet->owed_after.ptr, len);
+    size_t len = part->owed_after.len;
+    if (len > 0) memcpy(last, part->owed_after.ptr, len);
     hy_buf_clear(keys);
     for (uint32_t i = 0; i < OWED_AT_ONCE; i++) {
         const size_t at = keys->len;
         hy_buf_add(keys, "", 1); // for the length
-        call->err = store->driver->owing(store, fleet->machine_number, (hy_bytes){ last, len },
-                                         keys, &call->why);
+        call->err = store->driver->owing(store, part->fleet->machine_number,
+                                         (hy_bytes){ last, len }, keys, &call->why);
         if (call->err == HY_OK) call->err = keys->failed;
         if (call->err != HY_OK) {
             keys->len = at;
@@ -57,87 +56,87 @@ static void owed_ask(hyi_store_call *call) {
     }
 }
 
-static void owed_pause(hy_fleet *fleet) {
-    fleet->owed = HYI_OWED_WAITING;
-    fleet->owed_again_at = hy_world_now(fleet->world) + OWED_RETRY_NS;
-    hyi_owed_arm(fleet);
+static void owed_pause(hyi_part *part) {
+    part->owed = HYI_OWED_WAITING;
+    part->owed_again_at = hy_world_now(part->world) + OWED_RETRY_NS;
+    hyi_owed_arm(part);
 }
 
 // Wakes those that were found. False: not all, for want of room or memory; they are found again.
-static bool owed_wake(hy_fleet *fleet) {
-    hy_bytes rest = hy_buf_bytes(&fleet->owed_keys);
+static bool owed_wake(hyi_part *part) {
+    hy_bytes rest = hy_buf_bytes(&part->owed_keys);
     while (rest.len > 0) {
         const hy_bytes key = { rest.ptr + 1, rest.ptr[0] };
-        hyi_member *member = hyi_member_find(fleet, key);
-        if (member == NULL && hyi_member_wake(fleet, key, &member) != HY_OK) return false;
-        if (member->host != NULL && member->host->is_opening) member->may_owe = true;
-        hy_buf_clear(&fleet->owed_after);
-        hy_buf_add(&fleet->owed_after, key.ptr, key.len); // there is room: it was reserved
+        const bool is_ours = hyi_fleet_part(part->fleet, key) == part;
+        hyi_member *member = hyi_member_find(part, key);
+        if (is_ours && member == NULL && hyi_member_wake(part, key, &member) != HY_OK) return false;
+        if (is_ours && member->host != NULL && member->host->is_opening) member->may_owe = true;
+        hy_buf_clear(&part->owed_after);
+        hy_buf_add(&part->owed_after, key.ptr, key.len); // there is room: it was reserved
         rest = (hy_bytes){ key.ptr + key.len, rest.len - 1 - key.len };
     }
     return true;
 }
 
 static void owed_told(hyi_store_call *call) {
-    hy_fleet *fleet = owed_fleet(call);
-    fleet->owed = HYI_OWED_WAITING;
-    if (fleet->closing) return;
-    const bool is_all = call->err == HY_END;
-    const bool woken = owed_wake(fleet);
-    if (is_all && woken) {
-        fleet->owed = HYI_OWED_KNOWN;
+    hyi_part *part = owed_part(call);
+    part->owed = HYI_OWED_WAITING;
+    if (part->closing) {
+        hyi_part_closing_advance(part);
         return;
     }
-    if (!woken || call->err != HY_OK) owed_pause(fleet);
-    hyi_owed_go_on(fleet);
+    const bool is_all = call->err == HY_END;
+    const bool woken = owed_wake(part);
+    if (is_all && woken) {
+        part->owed = HYI_OWED_KNOWN;
+        return;
+    }
+    if (!woken || call->err != HY_OK) owed_pause(part);
+    hyi_owed_go_on(part);
 }
 
-void hyi_owed_go_on(hy_fleet *fleet) {
-    const bool may = fleet->owed == HYI_OWED_WAITING && !fleet->closing &&
-                     fleet->opening_count == 0 && hyi_members_have_room(fleet);
-    if (may && hy_world_now(fleet->world) >= fleet->owed_again_at) hyi_owed_begin(fleet);
+void hyi_owed_go_on(hyi_part *part) {
+    const bool may = part->owed == HYI_OWED_WAITING && !part->closing && part->opening_count == 0 &&
+                     hyi_members_have_room(part);
+    if (may && hy_world_now(part->world) >= part->owed_again_at) hyi_owed_begin(part);
 }
 
 // ---- timers -------------------------------------------------------------------------------------
 
-void hyi_owed_arm(hy_fleet *fleet) {
+void hyi_owed_arm(hyi_part *part) {
     hy_ns next = HY_NEVER;
-    const hy_ns now = hy_world_now(fleet->world);
+    const hy_ns now = hy_world_now(part->world);
     // Past that moment it waits for a host, whose turns call hyi_owed_go_on.
-    if (fleet->owed == HYI_OWED_WAITING && fleet->owed_again_at > now) next = fleet->owed_again_at;
-    if (fleet->sleepers.first != NULL) {
-        const hy_ns wall = hy_world_wall(fleet->world), at = fleet->sleepers.first->at;
+    if (part->owed == HYI_OWED_WAITING && part->owed_again_at > now) next = part->owed_again_at;
+    if (part->sleepers.first != NULL) {
+        const hy_ns wall = hy_world_wall(part->world), at = part->sleepers.first->at;
         hy_ns wait = at <= wall ? 0 : at - wall;
         if (wait > OWED_WALL_NS) wait = OWED_WALL_NS;
         if (now + wait < next) next = now + wait;
     }
-    if (fleet->closing) next = fleet->close_deadline;
-    if (next >= fleet->armed_at) return;
-    fleet->armed_at = next;
+    if (next >= part->armed_at) return;
+    part->armed_at = next;
     // Without memory for a timer, which there was when the fleet was opened, the next wakes it.
-    if (hy_timer_at(fleet->world, &fleet->timer, next) != HY_OK) fleet->armed_at = HY_NEVER;
+    if (hy_timer_at(part->world, &part->timer, next) != HY_OK) part->armed_at = HY_NEVER;
 }
 
-static void owed_wake_sleepers(hy_fleet *fleet) {
-    const hy_ns wall = hy_world_wall(fleet->world);
+static void owed_wake_sleepers(hyi_part *part) {
+    const hy_ns wall = hy_world_wall(part->world);
     hyi_due *due = NULL;
-    while (fleet->started && (due = hyi_due_take(&fleet->sleepers, wall)) != NULL) {
+    while (part->started && (due = hyi_due_take(&part->sleepers, wall)) != NULL) {
         hyi_member *member = (hyi_member *)(void *)((uint8_t *)due - offsetof(hyi_member, wake));
         const hy_bytes key = { (const uint8_t *)member->key, member->key_len };
-        hyi_due_add(&fleet->sleepers, due, wall + OWED_RETRY_NS); // where it stays if it fails
+        hyi_due_add(&part->sleepers, due, wall + OWED_RETRY_NS); // where it stays if it fails
         hyi_member *woken = NULL;
-        if (hyi_member_wake(fleet, key, &woken) != HY_OK) continue;
+        if (hyi_member_wake(part, key, &woken) != HY_OK) continue;
     }
 }
 
 void hyi_owed_fired(hy_timer *timer) {
-    hy_fleet *fleet = (hy_fleet *)(void *)((uint8_t *)timer - offsetof(hy_fleet, timer));
-    fleet->armed_at = HY_NEVER;
-    if (fleet->closing) {
-        hyi_committer_hurry(&fleet->committer); // the machines see to their own deadlines
-        return;
-    }
-    owed_wake_sleepers(fleet);
-    hyi_owed_go_on(fleet);
-    hyi_owed_arm(fleet);
+    hyi_part *part = (hyi_part *)(void *)((uint8_t *)timer - offsetof(hyi_part, timer));
+    part->armed_at = HY_NEVER;
+    if (part->closing) return;
+    owed_wake_sleepers(part);
+    hyi_owed_go_on(part);
+    hyi_owed_arm(part);
 }

@@ -141,6 +141,15 @@ void hyi_host_begun(hy_host *host) {
     }
 }
 
+void hyi_host_forsake(hy_host *host, void (*closed)(void *self, hy_err err), void *self) {
+    host->forsaken = true;
+    host->pumping = false;
+    hy_call *lost = host->stepping;
+    host->stepping = NULL;
+    if (lost != NULL) hyi_calls_push(&host->building->calls, lost); // to be refused with the rest
+    hy_host_close(host, closed, self, hy_world_now(host->world));
+}
+
 bool hyi_host_is_idle(const hy_host *host) {
     if (host->posted || host->pumping || host->closing != HYI_OPEN) return false;
     if (host->open_err != HY_OK) return true;
@@ -204,7 +213,23 @@ void hy_host_abandon(hy_host *host) {
 void hyi_host_pump_soon(hy_host *host) {
     if (host->posted) return;
     host->posted = true;
-    hy_world_post(host->world, &host->post);
+    if (host->home != NULL && host->home->pump_soon != NULL) {
+        host->home->pump_soon(host->home, host);
+    } else {
+        hy_world_post(host->world, &host->post);
+    }
+}
+
+void hyi_host_pump_now(hy_host *host) {
+    if (host->home != NULL && host->home->pump_soon != NULL) {
+        hyi_host_pump_soon(host);
+    } else {
+        hyi_host_pump(host);
+    }
+}
+
+void hyi_host_take_turn(hy_host *host) {
+    host_posted(&host->post);
 }
 
 static void host_posted(hy_post *post) {

@@ -81,15 +81,15 @@ void hyi_pendings_remove(hyi_pendings *list, hyi_pending *pending);
 hyi_pending *hyi_pendings_pop(hyi_pendings *list); // or NULL
 
 // What the executors of one kind in all hosts of a fleet share: a limit, and a line.
-typedef struct hyi_share {
+typedef struct hyi_quota {
     uint32_t running, max;
     struct hyi_executor *first, *last; // those that wait for a place
-} hyi_share;
+} hyi_quota;
 
 typedef struct hyi_executor {
     hy_executor is; // is.start == NULL: none for this action kind
     hyi_pendings waiting, running;
-    hyi_share *share; // NULL: a host alone
+    hyi_quota *share; // NULL: a host alone
     hy_host *host;
     struct hyi_executor *next_starved;
     bool starved; // in the line of the share
@@ -127,6 +127,7 @@ typedef struct hyi_batch {
     hyi_pendings added; // actions and timers of these steps
     hyi_removed *removed, **removed_tail;
     hyi_changed *changed, **changed_tail;
+    struct hyi_news *news; // on a worker: what will carry the changes, made before it is needed
 } hyi_batch;
 
 void hyi_batch_init(hyi_batch *batch, hy_mem *mem);
@@ -139,6 +140,10 @@ bool hyi_batch_is_empty(const hyi_batch *batch); // no call, no look
 HY_CHECKED hy_err hyi_batch_take(hy_host *host, hyi_batch *batch, hy_call *call,
                                  const hy_outcome *outcome);
 
+// News that have nothing to say yet. NULL: no memory; freeing NULL is fine.
+struct hyi_news *hyi_news_new(hy_mem *mem);
+void hyi_news_free(hy_mem *mem, struct hyi_news *news);
+
 // A row and everything it points to, in `arena`. NULL gives NULL and is no failure (*out_ok).
 const void *hyi_row_copy(const hy_record *record, const void *row, hy_arena *arena, bool *out_ok);
 
@@ -150,6 +155,10 @@ typedef struct hyi_home {
     void (*pumped)(struct hyi_home *home, hy_host *host); // the last thing of a turn: may free it
     void (*freed)(struct hyi_home *home, hy_host *host);
     bool (*has_started)(const struct hyi_home *home);
+    // On a worker, else NULL: has the pump run in a turn of the machine's actor; and takes changed
+    // rows to where the observers are.
+    void (*pump_soon)(struct hyi_home *home, hy_host *host);
+    void (*tell)(struct hyi_home *home, hy_host *host, struct hyi_batch *batch);
 } hyi_home;
 
 // ---- the host ---------------------------------------------------------------------------------
@@ -166,6 +175,8 @@ struct hy_host {
     void *home_place;        // the fleet's own
     hy_bytes key;            // of the instance; the fleet's
     bool is_opening;         // it has no state yet
+    bool forsaken;           // a turn did not return: its state means nothing any more
+    hy_call *stepping;       // the call that is being stepped
     hy_err open_err;         // it could not be loaded: it takes nothing any more
     hy_host_options options; // with the defaults filled in
     hy_state *state;
@@ -228,6 +239,10 @@ void hyi_host_fill_asked(hyi_store_call *call); // on another thread
 void hyi_host_begun(hy_host *host);             // it is loaded, or is not
 // Nothing waits but points in time, so that it could be loaded again as well as stay.
 bool hyi_host_is_idle(const hy_host *host);
+// Its turn did not return. What it holds is answered; what is being stored is waited for.
+void hyi_host_forsake(hy_host *host, void (*closed)(void *self, hy_err err), void *self);
+void hyi_host_pump_now(hy_host *host);  // from the world; on a worker, in the next turn
+void hyi_host_take_turn(hy_host *host); // in a turn of its actor
 HY_CHECKED hy_err hyi_executor_check(const hy_machine *machine, const hy_executor *executor);
 hy_executor hyi_executor_filled(const hy_executor *executor); // its defaults
 void hyi_host_pump(hy_host *host);                            // does what can be done now

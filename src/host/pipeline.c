@@ -46,7 +46,7 @@ static void pipeline_fill(hy_host *host) {
     // Calls that are taken in together share a time; it never goes back.
     const hy_ns wall = hy_world_wall(host->world);
     if (wall > host->last_now) host->last_now = wall;
-    while (host->queue.count > 0 && !host->is_uncertain && !host->stats.halted &&
+    while (host->queue.count > 0 && !host->is_uncertain && !host->stats.halted && !host->forsaken &&
            building->calls.count < host->options.batch_max &&
            building->frames.len < host->options.batch_bytes_max) {
         hy_call *call = hyi_calls_pop(&host->queue);
@@ -68,7 +68,9 @@ static void pipeline_step(hy_host *host, hy_call *call) {
         .action_id = call->host_seq_,
     };
     hy_outcome outcome = { 0 };
+    host->stepping = call;
     (void)hy_state_step(host->state, &input, &outcome);
+    host->stepping = NULL;
     pipeline_answer(call, outcome.err);
     call->rejection = outcome.rejection;
     call->duplicate = outcome.duplicate;
@@ -120,7 +122,7 @@ static void pipeline_append(hy_host *host) {
     if (err == HY_CLOSED) { // the world is going: surely nothing was stored
         hyi_batch *flight = host->flight;
         host->flight = NULL;
-        hy_state_rewind(host->state, flight->first_seq - 1);
+        if (!host->forsaken) hy_state_rewind(host->state, flight->first_seq - 1);
         hyi_pipeline_refuse(host, flight, HY_NOT_COMMITTED);
         hyi_pipeline_refuse(host, host->building, HY_NOT_COMMITTED);
     }
@@ -142,7 +144,7 @@ static void pipeline_checkpoint(hy_host *host) {
 void hyi_pipeline_settle(hy_host *host, hyi_batch *batch) {
     if (batch->entry_count > 0) {
         HY_ASSERT(batch->last_seq > host->stats.durable_seq);
-        hy_state_release(host->state, batch->last_seq);
+        if (!host->forsaken) hy_state_release(host->state, batch->last_seq);
         host->stats.durable_seq = batch->last_seq;
         host->stats.commits++;
         // In a fleet the committer tidies up, for all.
@@ -164,7 +166,8 @@ void hyi_pipeline_settle(hy_host *host, hyi_batch *batch) {
         look->err = HY_OK;
         look->done(look);
     }
-    pipeline_observe(host, batch);
+    const bool is_told_elsewhere = host->home != NULL && host->home->tell != NULL;
+    if (!is_told_elsewhere) pipeline_observe(host, batch);
     hyi_pending *pending = NULL;
     while ((pending = hyi_pendings_pop(&batch->added)) != NULL) {
         hyi_pending_file(host, pending);
@@ -173,6 +176,7 @@ void hyi_pipeline_settle(hy_host *host, hyi_batch *batch) {
         hyi_pending_gone(host, removed->action_id);
     }
     hyi_pending_unpark(host);
+    if (is_told_elsewhere && batch->changed != NULL) host->home->tell(host->home, host, batch);
     hyi_batch_clear(host, batch);
 }
 
@@ -279,7 +283,7 @@ static void store_done(hy_work *work) {
 
 static void store_told(hyi_store_call *call) {
     call->is_done = true;
-    hyi_host_pump(call->host);
+    hyi_host_pump_now(call->host);
 }
 
 static void pipeline_store_done(hy_host *host) {
@@ -323,7 +327,7 @@ static void pipeline_append_done(hy_host *host) {
         if (host->store_call.why.code == HY_OUTCOME_UNKNOWN) break;
         host->stats.commits_refused++;
         host->flight = NULL;
-        hy_state_rewind(host->state, flight->first_seq - 1);
+        if (!host->forsaken) hy_state_rewind(host->state, flight->first_seq - 1);
         hyi_pipeline_refuse(host, flight, HY_NOT_COMMITTED);
         hyi_pipeline_refuse(host, host->building, HY_NOT_COMMITTED);
         return;

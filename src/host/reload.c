@@ -22,7 +22,7 @@ void hyi_reload_begin(hy_host *host) {
     host->is_uncertain = true;
     host->stats.reloading = true;
     host->store_retries = 0;
-    hy_state_rewind(host->state, host->flight->last_seq);
+    if (!host->forsaken) hy_state_rewind(host->state, host->flight->last_seq);
     hyi_pipeline_refuse(host, host->building, HY_NOT_COMMITTED);
     reload_start(host);
 }

@@ -23,7 +23,7 @@ static hyi_pending *wakeup_owner(hyi_due *due) {
 void hyi_wakeup_fired(hy_timer *timer) {
     hy_host *host = (hy_host *)(void *)((uint8_t *)timer - offsetof(hy_host, timer));
     host->armed_at = HY_NEVER;
-    hyi_host_pump(host);
+    hyi_host_pump_now(host);
 }
 
 void hyi_wakeup_dues(hy_host *host) {
