@@ -37,8 +37,9 @@ static void plant_check_end(const plant *p) {
         CHECK(!p->children[i]->is_begun);
         CHECK(!p->children[i]->is_held);
     }
+    if (p->grove->is_wild) return;
     bool is_told = p->grove->is_closing || (p->above && !p->above->is_up);
-    if (!is_told || p->grove->is_wild) return;
+    if (!is_told) return;
     const plant *other = NULL;
     for (uint32_t i = p->index + 1; (other = plant_sibling(p, i)); i++)
         CHECK(!other->is_begun);
@@ -274,8 +275,10 @@ hy_err grove_in_real(hy_mem *mem, uint32_t workers, grove *g, grove_body body) {
     return err;
 }
 
+// Where memory was missing a supervisor may have failed, and the scope with it.
 hy_err grove_settle(hy_ns time) {
-    return hy_sleep(time);
+    hy_err err = hy_sleep(time);
+    return err == HY_CANCELLED && kit_failed_allocation() ? HY_NOMEM : err;
 }
 
 uint64_t grove_events(const hy_node *node, hy_node_event_kind kind) {

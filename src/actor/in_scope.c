@@ -35,9 +35,9 @@ static hy_err in_scope_run(void *arg) {
     if (in->failed != HY_OK) return in->failed;
     hy_ready();
     hy_err err = hyi_wait_end_or_draining(in->supervisor);
-    if (hy_actor_is_alive(in->supervisor)) {
+    if (hy_actor_is_alive(in->supervisor)) { // told to stop, or without memory to wait
         in_scope_stop(in);
-        return HY_OK;
+        if (err == HY_CLOSED) return HY_OK;
     }
     in->failed = err;
     return err;
