@@ -63,6 +63,7 @@ void hyi_asked_close(hyi_worker *worker) {
     struct hyi_asked *asked = worker->asks;
     for (uint32_t index = 0; asked && index < asked->used; index++) {
         hyi_question *ask = ask_of(asked, index);
+        HY_ASSERT(ask); // below `used` every chunk is there
         (void)hyi_ask_end(worker, ask_token(ask), NULL, HY_CLOSED, NULL, NULL);
     }
 }
