@@ -46,9 +46,9 @@
 // lock, un-owned in the sense of `owner`, from which anybody, it too, takes; so what waits behind a
 // long handler can be run by others. Whoever shares wakes one parked worker, if there is one.
 //
-// Out: a turn's second and further messages to one foreign actor are linked and pushed with one
-// exchange: 16 of them, or at the end of the handler. Nothing is in there when a turn ends, so an
-// actor that moves takes nothing with it, and leaves nothing.
+// Out: a handler's second and further messages to one foreign actor are linked and pushed with one
+// exchange: 16 of them, or at the end of the handler. Nothing is in there when a handler has ended,
+// so an actor that moves takes nothing with it, and leaves nothing. See out.h.
 //
 // Orders (stop, kill, and more by system messages) are bits beside the generation, in one word, so
 // an order never reaches a slot's next actor: hyi_poke sets them and, where EMPTY stands, takes
@@ -237,7 +237,7 @@ typedef struct hyi_free_block {
 typedef struct hyi_out { // gathered for one foreign actor within one handler
     hy_actor *to;
     hyi_message *first, *last;
-    uint32_t count;
+    uint32_t generation, count;
 } hyi_out;
 
 // A fiber that runs turns. It lies on the fiber's stack, and hyi_task_word leads to it.
@@ -274,7 +274,8 @@ struct hyi_worker {
     uint32_t ready_count;
     hy_actor *lingering[16];
     uint32_t lingering_first, lingering_count;
-    hyi_out out[4];
+    hyi_out out[4]; // out.h
+    uint32_t out_count;
     uint32_t batch_stamp; // coarse clock of the turn: units of 2^20 ns
     hy_ns batch_began;
     uint8_t clocked;            // how often the time since then counts as busy; 0: it is not exact

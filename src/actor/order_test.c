@@ -17,7 +17,7 @@
 
 #define SENDERS 6u
 #define RECEIVERS 3u
-#define AT_ONCE 3u
+#define AT_ONCE 18u // more than are pushed together
 
 #define STEP(F) F(1, u32, sender) F(2, u32, number) F(3, u64, whom)
 HY_RECORD(step, STEP)
@@ -83,7 +83,7 @@ static hy_err sender_start(hy_actor *self, void *state, const void *arg) {
 static hy_err sender_on_go(hy_actor *self, sender *state, const hy_nothing *message) {
     (void)message;
     hy_err err = send_some(state->number, &state->next);
-    if (err == HY_OK && state->number % 2 == 1 && state->rounds % 16 == 0) err = hy_sleep(0);
+    if (err == HY_OK && state->number % 2 == 1 && state->rounds % 8 == 0) err = hy_sleep(0);
     if (err != HY_OK) return err;
     if (--state->rounds == 0) {
         atomic_fetch_sub(&the_run.sending, 1);
@@ -159,27 +159,27 @@ static hy_err order_is_kept_with_threads(hy_node *node, void *arg) {
 }
 
 static hy_err sim_order_is_kept(hy_mem *mem) {
-    uint32_t rounds = 50;
+    uint32_t rounds = 20;
     return node_in_sim(mem, NULL, order_is_kept, &rounds);
 }
 
 static hy_err one_order_is_kept(hy_mem *mem) {
-    uint32_t rounds = 2000;
+    uint32_t rounds = 500;
     return node_in_real(mem, 1, NULL, order_is_kept_with_threads, &rounds);
 }
 
 static hy_err two_order_is_kept(hy_mem *mem) {
-    uint32_t rounds = 2000;
+    uint32_t rounds = 500;
     return node_in_real(mem, 2, NULL, order_is_kept_with_threads, &rounds);
 }
 
 static hy_err five_order_is_kept(hy_mem *mem) {
-    uint32_t rounds = 2000;
+    uint32_t rounds = 500;
     return node_in_real(mem, 5, NULL, order_is_kept_with_threads, &rounds);
 }
 
 static hy_err short_turns_keep_order(hy_mem *mem) {
-    uint32_t rounds = 1000;
+    uint32_t rounds = 300;
     hy_node_options options = { .size = sizeof options, .turn_max = 1 };
     return node_in_real(mem, 3, &options, order_is_kept_with_threads, &rounds);
 }

@@ -13,6 +13,7 @@
 #include "actor/ask.h"
 #include "actor/life.h"
 #include "actor/mailbox.h"
+#include "actor/out.h"
 #include "actor/queue.h"
 #include "actor/share.h"
 #include "actor/slot.h"
@@ -160,6 +161,7 @@ static inline hy_err send_try(const send_order *order) {
         return send_refuse(node, order, HY_DROP_UNHANDLED, HY_TYPE);
     }
     if (__builtin_expect(hyi_mailbox_is_full(actor), 0)) return send_to_full(node, order, actor);
+    if (__builtin_expect(here->out_count > 0, 0)) hyi_out_flush(here);
     if (__builtin_expect(!send_to_own(here, actor, order->message), 0)) {
         return send_elsewhere(node, order, actor);
     }
@@ -176,23 +178,48 @@ static void send_stale(hy_actor *actor, hyi_message *message) {
     if (message->flags & HYI_MESSAGE_ASKED) hyi_ask_dropped(message, HY_DROP_NOBODY);
 }
 
-// By the inbox.
+void hyi_out_push(hy_node *node, hy_actor *actor, uint32_t generation, hyi_message *first,
+                  hyi_message *last, uint32_t count) {
+    bool stale = false;
+    hyi_chain chain = { .first = first, .last = last, .count = count };
+    // Stale ones are counted and told of here, and whoever finds them frees them.
+    if (hyi_inbox_push(actor, generation, chain, send_stale, &stale) == HYI_PUSHED_OWNING) {
+        hyi_life_place(node, actor);
+    }
+}
+
+// The actor was nobody's, and is this worker's from now on. True: it is the one that was meant, and
+// has the message.
+static bool send_seized(hyi_worker *here, const send_order *order, hy_actor *actor) {
+    if (!send_may_own(here, actor)) { // another one, that came into the slot meanwhile
+        hyi_life_place(here->node, actor);
+        return false;
+    }
+    atomic_store_explicit(&actor->owner, here->number, memory_order_relaxed);
+    uint32_t life = atomic_load_explicit(&actor->life, memory_order_relaxed);
+    if (life >> 8 == hyi_ref_generation(order->to) && send_to_own(here, actor, order->message)) {
+        return true;
+    }
+    hyi_make_ready(here, actor);
+    return false;
+}
+
+// By the inbox, unless nobody owns the actor. To the sender it is taken in every case.
 static hy_err send_push(hy_node *node, const send_order *order, hy_actor *actor) {
     hyi_worker *here = send_here(node);
-    hyi_chain chain = { .first = order->message, .last = order->message, .count = 1 };
-    bool is_system = order->message->flags & HYI_MESSAGE_SYSTEM, stale = false;
+    hyi_message *message = order->message;
     uint32_t generation = hyi_ref_generation(order->to);
-    hyi_pushed pushed = HYI_PUSHED;
-    if (!is_system) send_count(node);
-    if (here && send_may_own(here, actor) && hyi_inbox_seize(actor)) {
-        atomic_store_explicit(&actor->owner, here->number, memory_order_relaxed);
-        uint32_t life = atomic_load_explicit(&actor->life, memory_order_relaxed);
-        if (life >> 8 == generation && send_to_own(here, actor, order->message)) return HY_OK;
-        hyi_make_ready(here, actor); // it is ours, whoever it is
+    bool is_plain = (message->flags & (HYI_MESSAGE_SYSTEM | HYI_MESSAGE_URGENT)) == 0;
+    if (!(message->flags & HYI_MESSAGE_SYSTEM)) send_count(node);
+    if (here && is_plain && here->out_count > 0 && hyi_out_add(here, actor, generation, message)) {
+        return HY_OK;
     }
-    pushed = hyi_inbox_push(actor, generation, chain, send_stale, &stale);
-    if (pushed == HYI_PUSHED_OWNING) hyi_life_place(node, actor);
-    // A stale one has been counted and told of, and whoever finds it frees it: it was taken.
+    if (here && send_may_own(here, actor) && hyi_inbox_seize(actor)) {
+        if (send_seized(here, order, actor)) return HY_OK;
+    } else if (here && is_plain && here->out_count == 0) {
+        (void)hyi_out_add(here, actor, generation, message);
+    }
+    hyi_out_push(node, actor, generation, message, message, 1);
     return HY_OK;
 }
 
@@ -278,7 +305,8 @@ static inline bool send_plainly(hyi_worker *here, hy_ref to, const hy_message_ki
     uint32_t life = atomic_load_explicit(&actor->life, memory_order_relaxed);
     bool is_own = atomic_load_explicit(&actor->owner, memory_order_relaxed) == here->number &&
                   life >> 8 == hyi_ref_generation(to) && hyi_inbox_is_clear(actor) &&
-                  !hyi_mailbox_is_full(actor) && send_protocol_of(actor) == kind->protocol;
+                  !hyi_mailbox_is_full(actor) && send_protocol_of(actor) == kind->protocol &&
+                  here->out_count == 0;
     if (__builtin_expect(!is_own, 0)) return false;
     hyi_local_append(actor, message);
     hyi_mailbox_count(actor, 1);
@@ -361,6 +389,7 @@ void hyi_send_system(hy_actor *to, hyi_message *message) {
 
 static void poke_place(hy_node *node, hy_actor *actor) {
     hyi_worker *here = send_here(node);
+    if (here && here->out_count > 0) hyi_out_flush(here); // it may become this worker's
     if (here && send_owns(here, actor)) {
         hyi_make_ready(here, actor);
     } else if (hyi_inbox_seize(actor)) {

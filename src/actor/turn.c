@@ -19,6 +19,7 @@
 #include "actor/life.h"
 #include "actor/mailbox.h"
 #include "actor/numbers.h"
+#include "actor/out.h"
 #include "actor/queue.h"
 #include "actor/share.h"
 #include "actor/slab.h"
@@ -76,6 +77,7 @@ static inline void turn_end_message(hyi_worker *worker, hyi_message **handling) 
             hyi_message_free(message);
         }
     }
+    if (__builtin_expect(worker->out_count > 0, 0)) hyi_out_flush(worker);
     if (__builtin_expect(worker->turn_arena.used_bytes > 0, 0)) hy_arena_reset(&worker->turn_arena);
 }
 
@@ -148,6 +150,7 @@ void hyi_turn_fail(hyi_dispatcher *me, hy_actor *actor, hy_err err, const char *
 
 // The end of a visit.
 static void turn_rest(hyi_worker *worker, hy_actor *actor, uint32_t freed) {
+    if (__builtin_expect(worker->out_count > 0, 0)) hyi_out_flush(worker);
     worker->running = NULL;
     atomic_store_explicit(&worker->handler_of, NULL, memory_order_relaxed);
     worker->slice_left -= freed < worker->slice_left ? freed : worker->slice_left;

@@ -17,6 +17,7 @@
 #include "actor/events.h"
 #include "actor/life.h"
 #include "actor/mailbox.h"
+#include "actor/out.h"
 #include "actor/queue.h"
 #include "actor/share.h"
 #include "actor/slab.h"
@@ -176,6 +177,7 @@ static void worker_on_lent(void *self, hy_task *task) {
     hyi_worker *worker = me->worker;
     hy_actor *actor = worker->running;
     HY_ASSERT(worker->dispatcher == me && actor);
+    hyi_out_flush(worker);
     me->actor = actor;
     me->handling = worker->handling;
     if (me->freed > 1) { // what it handled before, in this visit
