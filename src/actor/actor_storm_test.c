@@ -415,6 +415,36 @@ static hy_err storms_can_be_broken_off(hy_mem *mem) {
     return HY_OK;
 }
 
+// A small one, with each allocation failing in turn: it ends somehow, and leaves nothing.
+static hy_err storm_small(grove *g) {
+    storm *s = (storm *)(void *)g;
+    g->is_wild = true;
+    hy_err err = storm_plant_all(s);
+    if (err == HY_OK) err = wild_falls(s, 12, true);
+    if (err == HY_OK) err = grove_settle(HY_SECONDS(3));
+    return err;
+}
+
+static hy_err storms_without_memory_end(hy_mem *mem) {
+    static storm s;
+    s = (storm){ .random = kit_seed() };
+    while (s.grove.count < 6) {
+        hy_actor_options options = { .size = sizeof options,
+                                     .restart = HY_PERMANENT,
+                                     .restarts_max = s.grove.count % 2 ? 3 : MANY,
+                                     .backoff_max = HY_MS(10),
+                                     .health_every = HY_MS(100),
+                                     .memory_max = 16000,
+                                     .policy = storm_policy(&s) };
+        uint32_t count = s.grove.count;
+        plant *p = grove_plant(&s.grove, count < 2 ? NULL : &s.grove.plants[count / 2], &options);
+        p->start_takes = count % 3 == 0 ? HY_MS(1) : 0;
+    }
+    hy_err err = grove_in_sim(mem, kit_seed(), &s.grove, storm_small, NULL);
+    CHECK(err == HY_OK || kit_failed_allocation());
+    return err == HY_OK ? HY_OK : HY_NOMEM;
+}
+
 // ---- two workers ------------------------------------------------------------------------------
 
 // Everybody answers, so what was sent before has been handled, by whatever start.
@@ -460,4 +490,4 @@ static hy_err two_workers_bear_storms(hy_mem *mem) {
 
 KIT_TESTS(KIT_TEST_ONCE(the_model_knows_who_is_up), KIT_TEST_ONCE(same_seed_same_storm),
           KIT_TEST_ONCE(after_the_wild_storm_all_are_up), KIT_TEST_ONCE(storms_can_be_broken_off),
-          KIT_TEST_ONCE(two_workers_bear_storms))
+          KIT_TEST(storms_without_memory_end), KIT_TEST_ONCE(two_workers_bear_storms))

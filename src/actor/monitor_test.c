@@ -105,6 +105,13 @@ static hy_err watch_spawn(grove *g, const hy_actor_type *type, hy_restart restar
     return is_gone && kit_failed_allocation() ? HY_NOMEM : err;
 }
 
+// Without memory a supervisor may fail, and all that wait in its scope are cancelled.
+static hy_err or_no_memory(hy_err err) {
+    bool is_over = err == HY_CANCELLED || err == HY_CLOSED || err == HY_NOT_FOUND;
+    return is_over && kit_failed_allocation() ? HY_NOMEM : err;
+}
+#define HEARD_OK(err) CHECK_OK(or_no_memory(err))
+
 // Without memory for a monitor its word comes at once: that is promised, and not what is tested.
 static bool heard_of_memory(const book *b) {
     for (uint32_t i = 0; i < b->count; i++) {
@@ -123,15 +130,15 @@ static hy_err a_monitor_tells_of_the_end_for_good(grove *g) {
     heard = a = b = (book){ .count = 0 };
     watch_ref who, once, again;
     watch_who reply = { 0 };
-    CHECK_OK(watch_spawn(g, &hears_type, HY_TEMPORARY, &heard, &who));
-    CHECK_OK(watch_spawn(g, &deaf_type, HY_TEMPORARY, &a, &once));
-    CHECK_OK(watch_spawn(g, &deaf_type, HY_TRANSIENT, &b, &again));
-    CHECK_OK(HY_ASK(watch, monitor, who, 0, &reply, .who = once.ref.id));
+    HEARD_OK(watch_spawn(g, &hears_type, HY_TEMPORARY, &heard, &who));
+    HEARD_OK(watch_spawn(g, &deaf_type, HY_TEMPORARY, &a, &once));
+    HEARD_OK(watch_spawn(g, &deaf_type, HY_TRANSIENT, &b, &again));
+    HEARD_OK(HY_ASK(watch, monitor, who, 0, &reply, .who = once.ref.id));
     uint64_t first = reply.who;
-    CHECK_OK(HY_ASK(watch, monitor, who, 0, &reply, .who = again.ref.id));
+    HEARD_OK(HY_ASK(watch, monitor, who, 0, &reply, .who = again.ref.id));
     uint64_t second = reply.who;
     CHECK(first != 0 && second != 0 && first != second);
-    CHECK_OK(watch_fall(once, HY_IO));
+    HEARD_OK(watch_fall(once, HY_IO));
     if (heard_of_memory(&heard)) return HY_NOMEM;
     CHECK_EQ(heard.count, 1);
     CHECK_EQ(heard.downs[0].monitor, first);
@@ -139,15 +146,15 @@ static hy_err a_monitor_tells_of_the_end_for_good(grove *g) {
     CHECK_EQ(heard.downs[0].why, HY_IO);
     CHECK(heard.downs[0].incident != 0);
     CHECK_TEXT(hy_bytes_of(heard.downs[0].type), "deaf");
-    CHECK_OK(watch_fall(again, HY_IO)); // started again: that is no end
+    HEARD_OK(watch_fall(again, HY_IO)); // started again: that is no end
     CHECK_EQ(b.starts, 2);
     CHECK_EQ(heard.count, 1);
-    CHECK_OK(watch_fall(again, HY_OK));
+    HEARD_OK(watch_fall(again, HY_OK));
     CHECK_EQ(heard.count, 2);
     CHECK_EQ(heard.downs[1].monitor, second);
     CHECK(heard.downs[1].why == HY_OK && heard.downs[1].incident == 0);
-    CHECK_OK(HY_ASK(watch, monitor, who, 0, &reply, .who = once.ref.id)); // long gone
-    CHECK_OK(grove_settle(HY_MS(10)));
+    HEARD_OK(HY_ASK(watch, monitor, who, 0, &reply, .who = once.ref.id)); // long gone
+    HEARD_OK(grove_settle(HY_MS(10)));
     CHECK_EQ(heard.count, 3);
     CHECK_EQ(heard.downs[2].monitor, reply.who);
     CHECK_EQ(heard.downs[2].why, HY_NOT_FOUND);
@@ -159,18 +166,18 @@ static hy_err no_word_comes_after_unmonitor(grove *g) {
     heard = a = (book){ .count = 0 };
     watch_ref who, it;
     watch_who reply = { 0 };
-    CHECK_OK(watch_spawn(g, &hears_type, HY_PERMANENT, &heard, &who));
-    CHECK_OK(watch_spawn(g, &deaf_type, HY_TEMPORARY, &a, &it));
+    HEARD_OK(watch_spawn(g, &hears_type, HY_PERMANENT, &heard, &who));
+    HEARD_OK(watch_spawn(g, &deaf_type, HY_TEMPORARY, &a, &it));
     uint64_t ids[3];
     for (uint32_t i = 0; i < 3; i++) {
-        CHECK_OK(HY_ASK(watch, monitor, who, 0, &reply, .who = it.ref.id));
+        HEARD_OK(HY_ASK(watch, monitor, who, 0, &reply, .who = it.ref.id));
         ids[i] = reply.who;
     }
-    CHECK_OK(HY_ASK(watch, unmonitor, who, 0, &reply, .who = ids[1]));
-    CHECK_OK(HY_ASK(watch, unmonitor, who, 0, &reply, .who = ids[1]));
+    HEARD_OK(HY_ASK(watch, unmonitor, who, 0, &reply, .who = ids[1]));
+    HEARD_OK(HY_ASK(watch, unmonitor, who, 0, &reply, .who = ids[1]));
     hy_actor_stop(it.ref);
-    CHECK_OK(HY_ASK(watch, unmonitor, who, 0, &reply, .who = ids[0])); // the word is on its way
-    CHECK_OK(grove_settle(HY_MS(50)));
+    HEARD_OK(HY_ASK(watch, unmonitor, who, 0, &reply, .who = ids[0])); // the word is on its way
+    HEARD_OK(grove_settle(HY_MS(50)));
     if (heard_of_memory(&heard)) return HY_NOMEM;
     CHECK(heard.count >= 1);
     CHECK_EQ(heard.downs[heard.count - 1].monitor, ids[2]);
@@ -184,17 +191,17 @@ static hy_err monitors_end_with_the_watchers_start(grove *g) {
     heard = a = (book){ .count = 0 };
     watch_ref who, it;
     watch_who reply = { 0 };
-    CHECK_OK(watch_spawn(g, &hears_type, HY_PERMANENT, &heard, &who));
-    CHECK_OK(watch_spawn(g, &deaf_type, HY_TEMPORARY, &a, &it));
-    CHECK_OK(HY_ASK(watch, monitor, who, 0, &reply, .who = it.ref.id));
-    CHECK_OK(watch_fall(who, HY_IO));
+    HEARD_OK(watch_spawn(g, &hears_type, HY_PERMANENT, &heard, &who));
+    HEARD_OK(watch_spawn(g, &deaf_type, HY_TEMPORARY, &a, &it));
+    HEARD_OK(HY_ASK(watch, monitor, who, 0, &reply, .who = it.ref.id));
+    HEARD_OK(watch_fall(who, HY_IO));
     if (heard_of_memory(&heard)) return HY_NOMEM;
     CHECK_EQ(heard.starts, 2);
-    CHECK_OK(watch_fall(it, HY_IO));
+    HEARD_OK(watch_fall(it, HY_IO));
     CHECK_EQ(heard.count, 0);
-    CHECK_OK(HY_ASK(watch, monitor, who, 0, &reply, .who = it.ref.id));
+    HEARD_OK(HY_ASK(watch, monitor, who, 0, &reply, .who = it.ref.id));
     hy_actor_stop(who.ref); // with a word under way
-    CHECK_OK(grove_settle(HY_MS(50)));
+    HEARD_OK(grove_settle(HY_MS(50)));
     return HY_OK;
 }
 
@@ -208,19 +215,19 @@ static hy_err linked_ones_fail_together(grove *g) {
         a = b = (book){ .count = 0 };
         watch_ref first, second;
         watch_who reply = { 0 };
-        CHECK_OK(watch_spawn(g, &deaf_type, HY_TEMPORARY, &a, &first));
-        CHECK_OK(watch_spawn(g, &deaf_type, HY_TEMPORARY, &b, &second));
-        CHECK_OK(HY_ASK(watch, link, first, 0, &reply, .who = second.ref.id));
-        CHECK_OK(HY_ASK(watch, link, first, 0, &reply, .who = second.ref.id)); // once is enough
-        CHECK_OK(HY_ASK(watch, link, second, 0, &reply, .who = first.ref.id));
-        CHECK_OK(watch_fall(cases[i].first_falls ? first : second, cases[i].why));
+        HEARD_OK(watch_spawn(g, &deaf_type, HY_TEMPORARY, &a, &first));
+        HEARD_OK(watch_spawn(g, &deaf_type, HY_TEMPORARY, &b, &second));
+        HEARD_OK(HY_ASK(watch, link, first, 0, &reply, .who = second.ref.id));
+        HEARD_OK(HY_ASK(watch, link, first, 0, &reply, .who = second.ref.id)); // once is enough
+        HEARD_OK(HY_ASK(watch, link, second, 0, &reply, .who = first.ref.id));
+        HEARD_OK(watch_fall(cases[i].first_falls ? first : second, cases[i].why));
         uint32_t ended = cases[i].why == HY_OK ? 1 : 2;
         CHECK_EQ(a.stops + b.stops, ended);
         const book *other = cases[i].first_falls ? &b : &a;
         if (ended == 2) CHECK_EQ(other->stopped_with, cases[i].why);
         hy_actor_stop(first.ref);
         hy_actor_stop(second.ref);
-        CHECK_OK(grove_settle(HY_MS(50)));
+        HEARD_OK(grove_settle(HY_MS(50)));
     }
     return HY_OK;
 }
@@ -230,22 +237,22 @@ static hy_err who_hears_of_a_link_goes_on(grove *g) {
     a = b = (book){ .count = 0 };
     watch_ref first, second;
     watch_who reply = { 0 };
-    CHECK_OK(watch_spawn(g, &hears_type, HY_TRANSIENT, &a, &first));
-    CHECK_OK(watch_spawn(g, &hears_type, HY_TRANSIENT, &b, &second));
-    CHECK_OK(HY_ASK(watch, link, first, 0, &reply, .who = second.ref.id));
-    CHECK_OK(watch_fall(second, HY_IO)); // each start is an end for links
+    HEARD_OK(watch_spawn(g, &hears_type, HY_TRANSIENT, &a, &first));
+    HEARD_OK(watch_spawn(g, &hears_type, HY_TRANSIENT, &b, &second));
+    HEARD_OK(HY_ASK(watch, link, first, 0, &reply, .who = second.ref.id));
+    HEARD_OK(watch_fall(second, HY_IO)); // each start is an end for links
     CHECK_EQ(a.count, 1);
     CHECK(a.downs[0].monitor == 0 && a.downs[0].why == HY_IO);
     CHECK_EQ(b.starts, 2);
-    CHECK_OK(watch_fall(second, HY_IO)); // the link was over
+    HEARD_OK(watch_fall(second, HY_IO)); // the link was over
     CHECK_EQ(a.count, 1);
-    CHECK_OK(HY_ASK(watch, link, second, 0, &reply, .who = first.ref.id));
-    CHECK_OK(HY_ASK(watch, unlink, first, 0, &reply, .who = second.ref.id));
-    CHECK_OK(watch_fall(first, HY_IO));
+    HEARD_OK(HY_ASK(watch, link, second, 0, &reply, .who = first.ref.id));
+    HEARD_OK(HY_ASK(watch, unlink, first, 0, &reply, .who = second.ref.id));
+    HEARD_OK(watch_fall(first, HY_IO));
     CHECK_EQ(b.count, 0);
-    CHECK_OK(HY_ASK(watch, link, second, 0, &reply, .who = first.ref.id));
+    HEARD_OK(HY_ASK(watch, link, second, 0, &reply, .who = first.ref.id));
     b.says = HY_CORRUPT; // what `down` returns is a failure
-    CHECK_OK(watch_fall(first, HY_IO));
+    HEARD_OK(watch_fall(first, HY_IO));
     CHECK_EQ(b.count, 1);
     CHECK_EQ(b.stopped_with, HY_CORRUPT);
     return HY_OK;
@@ -257,12 +264,12 @@ static hy_err chains_of_links_fall_as_one(grove *g) {
     watch_who reply = { 0 };
     for (uint32_t i = 0; i < 20; i++) {
         books[i] = (book){ .count = 0 };
-        CHECK_OK(watch_spawn(g, &deaf_type, HY_TEMPORARY, &books[i], &refs[i]));
+        HEARD_OK(watch_spawn(g, &deaf_type, HY_TEMPORARY, &books[i], &refs[i]));
         if (i == 0) continue;
         watch_ref who = i % 2 ? refs[i] : refs[i - 1], other = i % 2 ? refs[i - 1] : refs[i];
-        CHECK_OK(HY_ASK(watch, link, who, 0, &reply, .who = other.ref.id));
+        HEARD_OK(HY_ASK(watch, link, who, 0, &reply, .who = other.ref.id));
     }
-    CHECK_OK(watch_fall(refs[10], HY_LIMIT));
+    HEARD_OK(watch_fall(refs[10], HY_LIMIT));
     for (uint32_t i = 0; i < 20; i++) {
         CHECK_EQ(books[i].stops, 1);
         CHECK_EQ(books[i].stopped_with, HY_LIMIT);
