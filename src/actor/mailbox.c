@@ -17,8 +17,9 @@
 #define MAILBOX_CAPACITY_MAX (1u << 24)
 #define MAILBOX_STRIPES 16u
 
-typedef struct mailbox_stripe {
-    _Alignas(64) pthread_mutex_t lock;
+typedef union mailbox_stripe {
+    pthread_mutex_t lock;
+    uint8_t line[64]; // so that two locks are not in one, or hardly
 } mailbox_stripe;
 
 struct hyi_mailboxes {

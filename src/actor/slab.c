@@ -160,7 +160,8 @@ void *hyi_block_fetch(hyi_worker *worker, uint32_t block_class) {
 
 static void *slab_large_alloc(size_t size) {
     hy_mem *mem = hyi_here ? hyi_here->node->mem : hy_mem_system();
-    if (size > SIZE_MAX - sizeof(slab_large)) return NULL;
+    if (size > SIZE_MAX - sizeof(slab_large) - 16) return NULL;
+    size = (size + 15) & ~(size_t)15; // tails lie at the end, aligned
     slab_large *large = (slab_large *)hy_mem_alloc(mem, size + sizeof *large);
     if (!large) return NULL;
     large->mem = mem;
