@@ -93,7 +93,7 @@ typedef struct hyi_worker hyi_worker;
 
 // Block classes 64/128/256/512/1024/4096 from the worker's slabs (pages of 64 KiB, aligned so that
 // a block's worker is found by masking its address), larger ones from the node's mem. Freed on
-// another worker they are chained for their owner, 32 at a time, one CAS to its inbox of blocks.
+// another worker they are gathered for their owner, 35 at a time, one CAS to its inbox of blocks.
 // slab.c; "any thread": without a worker, the system's mem.
 HY_ANY_THREAD void *hyi_block_alloc(size_t size, uint8_t *out_class);
 HY_ANY_THREAD void hyi_block_free(void *block, uint8_t block_class);
@@ -237,7 +237,9 @@ typedef struct hyi_free_block {
 typedef struct hyi_out { // gathered for one foreign actor within one handler
     hy_actor *to;
     hyi_message *first, *last;
-    uint32_t generation, count;
+    hy_ref ref;
+    const hy_protocol *protocol;
+    uint32_t count;
 } hyi_out;
 
 // A fiber that runs turns. It lies on the fiber's stack, and hyi_task_word leads to it.

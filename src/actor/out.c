@@ -4,6 +4,7 @@
 // and other fibers of the thread push one by one. A worker gathers for four actors at a time, which
 // are found by looking at each.
 #include "actor/out.h"
+#include "actor/slot.h"
 #include "scope/above.h"
 
 #define OUT_PLACES 4u
@@ -16,23 +17,20 @@ static void out_push(hyi_worker *here, hyi_out *out) {
     uint32_t count = out->count;
     out->first = out->last = NULL;
     out->count = 0;
-    hyi_out_push(here->node, out->to, out->generation, first, last, count);
+    hyi_out_push(here->node, out->to, hyi_ref_generation(out->ref), first, last, count);
 }
 
-bool hyi_out_add(hyi_worker *here, hy_actor *actor, uint32_t generation, hyi_message *message) {
-    if (!here->running || hyi_current != here->dispatcher->task) return false;
-    uint32_t place = 0;
-    while (place < here->out_count && here->out[place].to != actor)
-        place++;
-    if (place == OUT_PLACES) return false;
-    hyi_out *out = &here->out[place];
-    if (place == here->out_count || out->generation != generation) {
-        if (place < here->out_count) {
-            out_push(here, out); // of another actor that had this slot
-        } else {
-            here->out_count++;
-        }
-        *out = (hyi_out){ .to = actor, .generation = generation };
+static bool out_is_open(const hyi_worker *here) {
+    return here->running && hyi_current == here->dispatcher->task;
+}
+
+bool hyi_out_link(hyi_worker *here, hy_ref to, const hy_protocol *protocol, hyi_message *message) {
+    hyi_out *out = here->out;
+    while (out < here->out + here->out_count && out->ref.id != to.id)
+        out++;
+    if (out == here->out + here->out_count) return false;
+    if (out->protocol != protocol || !out_is_open(here)) {
+        out_push(here, out); // what comes now goes behind it
         return false;
     }
     message->next_ = NULL;
@@ -44,6 +42,11 @@ bool hyi_out_add(hyi_worker *here, hy_actor *actor, uint32_t generation, hyi_mes
     out->last = message;
     if (++out->count == OUT_MAX) out_push(here, out);
     return true;
+}
+
+void hyi_out_note(hyi_worker *here, hy_actor *actor, hy_ref to, const hy_protocol *protocol) {
+    if (here->out_count == OUT_PLACES || !out_is_open(here)) return;
+    here->out[here->out_count++] = (hyi_out){ .to = actor, .ref = to, .protocol = protocol };
 }
 
 void hyi_out_flush(hyi_worker *here) {

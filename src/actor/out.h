@@ -13,9 +13,11 @@
 
 #include "actor/inside.h"
 
-// A message to `actor`, which is not this worker's: true: it was linked behind others. False: push
-// it; the next ones to this actor will be linked, if there is a place for them.
-bool hyi_out_add(hyi_worker *here, hy_actor *actor, uint32_t generation, hyi_message *message);
+// Is something pending for `to`, or about to be? Then the message is linked behind it, without a
+// look at the actor, whose mailbox may be passed by so many. `message` has no flags.
+bool hyi_out_link(hyi_worker *here, hy_ref to, const hy_protocol *protocol, hyi_message *message);
+// A message was pushed to `actor`, which is not this worker's: the next ones will be linked.
+void hyi_out_note(hyi_worker *here, hy_actor *actor, hy_ref to, const hy_protocol *protocol);
 // Pushes all that is pending, and forgets the actors: the end of a handler.
 void hyi_out_flush(hyi_worker *here);
 // send.c: pushes; whoever owns the actor by that makes it ready.

@@ -153,6 +153,12 @@ static inline hy_err send_try(const send_order *order) {
         return send_from_outside(order);
     }
     hy_node *node = here->node;
+    uint8_t lanes = order->message->flags & (HYI_MESSAGE_SYSTEM | HYI_MESSAGE_URGENT);
+    if (here->out_count > 0 && !lanes &&
+        hyi_out_link(here, order->to, order->kind->protocol, order->message)) {
+        HYI_BUMP(here->sent, 1);
+        return HY_OK;
+    }
     hy_actor *actor = hyi_find_in(node, order->to);
     if (__builtin_expect(!actor || !send_owns(here, actor), 0)) {
         return send_elsewhere(node, order, actor);
@@ -161,7 +167,6 @@ static inline hy_err send_try(const send_order *order) {
         return send_refuse(node, order, HY_DROP_UNHANDLED, HY_TYPE);
     }
     if (__builtin_expect(hyi_mailbox_is_full(actor), 0)) return send_to_full(node, order, actor);
-    if (__builtin_expect(here->out_count > 0, 0)) hyi_out_flush(here);
     if (__builtin_expect(!send_to_own(here, actor, order->message), 0)) {
         return send_elsewhere(node, order, actor);
     }
@@ -211,13 +216,10 @@ static hy_err send_push(hy_node *node, const send_order *order, hy_actor *actor)
     uint32_t generation = hyi_ref_generation(order->to);
     bool is_plain = (message->flags & (HYI_MESSAGE_SYSTEM | HYI_MESSAGE_URGENT)) == 0;
     if (!(message->flags & HYI_MESSAGE_SYSTEM)) send_count(node);
-    if (here && is_plain && here->out_count > 0 && hyi_out_add(here, actor, generation, message)) {
-        return HY_OK;
-    }
     if (here && send_may_own(here, actor) && hyi_inbox_seize(actor)) {
         if (send_seized(here, order, actor)) return HY_OK;
-    } else if (here && is_plain && here->out_count == 0) {
-        (void)hyi_out_add(here, actor, generation, message);
+    } else if (here && is_plain) {
+        hyi_out_note(here, actor, order->to, order->kind->protocol);
     }
     hyi_out_push(node, actor, generation, message, message, 1);
     return HY_OK;

@@ -12,7 +12,8 @@
 
 #define SLAB_PAGE_BYTES HYI_PAGE_BYTES
 #define SLAB_HEADER_BYTES 64u
-#define SLAB_AWAY_MAX 32u
+#define SLAB_BAG_BLOCKS 6u
+#define SLAB_AWAY_BAGS 5u // are handed over together
 #define SLAB_SPAN_PAGES_FIRST 1u
 #define SLAB_SPAN_PAGES_MAX 128u // 8 MiB
 
@@ -23,15 +24,26 @@ typedef struct slab_span {
     size_t size;
 } slab_span;
 
+// A free block with the addresses of others of its class.
+typedef struct slab_bag {
+    struct slab_bag *next;
+    uint32_t count;
+    uint32_t block_class;
+    void *blocks[SLAB_BAG_BLOCKS];
+} slab_bag;
+_Static_assert(sizeof(slab_bag) <= 64, "the smallest block is a bag");
+
 typedef struct slab_away {
-    hyi_free_block *first, *last;
+    slab_bag *open[HYI_BLOCK_CLASSES]; // that is being filled; NULL: none
+    slab_bag *first, *last;            // full ones
     uint32_t count;
 } slab_away;
 
 typedef struct hyi_slabs {
     uint8_t *fresh[HYI_BLOCK_CLASSES]; // never used so far, of the newest page of the class
     uint8_t *fresh_end[HYI_BLOCK_CLASSES];
-    slab_away away[HYI_WORKERS_MAX];
+    slab_bag *bags[HYI_BLOCK_CLASSES]; // that came back
+    slab_away *away[HYI_WORKERS_MAX];  // NULL: nothing so far
     slab_span *spans;
     uint8_t *pages, *pages_end; // of the newest span, not used so far
     uint32_t span_pages;        // of the next span
@@ -66,6 +78,8 @@ void hyi_slabs_close(hyi_worker *worker) {
         hyi_asan_allow(span, span->size);
         hy_mem_free(worker->node->mem, span, span->size);
     }
+    for (uint32_t i = 0; i < HYI_WORKERS_MAX; i++)
+        hy_mem_free(worker->node->mem, slabs->away[i], slabs->away[i] ? sizeof(slab_away) : 0);
     hy_mem_free(worker->node->mem, slabs, sizeof *slabs);
     worker->slabs = NULL;
 }
@@ -92,16 +106,33 @@ size_t hyi_block_size(const void *block, uint8_t block_class) {
     return ((const slab_large *)block)[-1].size - sizeof(slab_large);
 }
 
-// Sorts what others have freed into the free lists.
+// Sorts what others have freed into the bags of its class.
 static void slab_take_in(hyi_worker *worker) {
     if (!atomic_load_explicit(&worker->blocks_inbox, memory_order_relaxed)) return;
-    // Acquire: pairs with the release in slab_hand_over; the links and bodies are the owner's now.
+    // Acquire: pairs with the release in slab_hand_over; the bags and blocks are the owner's now.
     void *all = atomic_exchange_explicit(&worker->blocks_inbox, NULL, memory_order_acquire);
-    for (hyi_free_block *block = (hyi_free_block *)all; block;) {
-        hyi_free_block *next = block->next;
-        hyi_block_keep(worker, block, hyi_page_of(block)->block_class);
-        block = next;
+    for (slab_bag *bag = (slab_bag *)all; bag;) {
+        slab_bag *next = bag->next;
+        __builtin_prefetch(next);
+        bag->next = worker->slabs->bags[bag->block_class];
+        worker->slabs->bags[bag->block_class] = bag;
+        bag = next;
     }
+}
+
+// Out of the bags, at last the bag itself. NULL: there is none.
+static void *slab_from_bags(hyi_slabs *slabs, uint32_t block_class) {
+    slab_bag *bag = slabs->bags[block_class];
+    if (!bag) return NULL;
+    void *block = bag;
+    if (bag->count > 0) {
+        block = bag->blocks[--bag->count];
+    } else {
+        slabs->bags[block_class] = bag->next;
+        if (bag->next) __builtin_prefetch(bag->next);
+    }
+    hyi_asan_allow(block, hyi_block_class_size(block_class));
+    return block;
 }
 
 static bool slab_new_span(hyi_worker *worker) {
@@ -142,13 +173,11 @@ static bool slab_new_page(hyi_worker *worker, uint32_t block_class) {
 
 void *hyi_block_fetch(hyi_worker *worker, uint32_t block_class) {
     hyi_slabs *slabs = worker->slabs;
+    void *block = slab_from_bags(slabs, block_class);
+    if (block) return block;
     slab_take_in(worker);
-    hyi_free_block *block = worker->free_blocks[block_class];
-    if (block) {
-        hyi_asan_allow(block, hyi_block_class_size(block_class));
-        worker->free_blocks[block_class] = block->next;
-        return block;
-    }
+    block = slab_from_bags(slabs, block_class);
+    if (block) return block;
     if (slabs->fresh[block_class] == slabs->fresh_end[block_class] &&
         !slab_new_page(worker, block_class)) {
         return NULL;
@@ -187,10 +216,10 @@ void hyi_block_free(void *block, uint8_t block_class) {
     slab_free_foreign(block, page);
 }
 
-static void slab_hand_over(hyi_worker *owner, hyi_free_block *first, hyi_free_block *last) {
+static void slab_hand_over(hyi_worker *owner, slab_bag *first, slab_bag *last) {
     void *head = atomic_load_explicit(&owner->blocks_inbox, memory_order_relaxed);
     do {
-        last->next = (hyi_free_block *)head;
+        last->next = (slab_bag *)head;
         hyi_yield_point("blocks handed over");
         // Release: pairs with the acquire in slab_take_in. The owner takes all at once, so that an
         // address which has come back means no harm.
@@ -198,28 +227,63 @@ static void slab_hand_over(hyi_worker *owner, hyi_free_block *first, hyi_free_bl
                                                     memory_order_release, memory_order_relaxed));
 }
 
+static slab_bag *slab_bag_of(void *block, uint32_t block_class) {
+    slab_bag *bag = (slab_bag *)block;
+    bag->next = NULL;
+    bag->count = 0;
+    bag->block_class = block_class;
+    return bag;
+}
+
 static void slab_flush_one(hyi_worker *owner, slab_away *away) {
-    slab_hand_over(owner, away->first, away->last);
-    *away = (slab_away){ 0 };
+    if (away->first) slab_hand_over(owner, away->first, away->last);
+    away->first = away->last = NULL;
+    away->count = 0;
+}
+
+static void slab_close_bag(slab_away *away, uint32_t block_class) {
+    slab_bag *bag = away->open[block_class];
+    if (!bag) return;
+    away->open[block_class] = NULL;
+    bag->next = away->first;
+    if (!away->first) away->last = bag;
+    away->first = bag;
+    away->count++;
+}
+
+static slab_away *slab_away_of(hyi_worker *here, const hyi_worker *owner) {
+    slab_away **away = &here->slabs->away[owner->number];
+    if (!*away) *away = (slab_away *)hy_mem_alloc_zero(here->node->mem, sizeof **away);
+    return *away;
 }
 
 static void slab_free_foreign(void *block, hyi_page *page) {
-    hyi_free_block *freed = (hyi_free_block *)block;
     hyi_worker *here = hyi_here, *owner = page->worker;
-    if (!here || here->node != owner->node) {
-        slab_hand_over(owner, freed, freed);
+    uint32_t block_class = page->block_class;
+    slab_away *away = here && here->node == owner->node ? slab_away_of(here, owner) : NULL;
+    if (!away) {
+        slab_bag *bag = slab_bag_of(block, block_class);
+        slab_hand_over(owner, bag, bag);
         return;
     }
-    slab_away *away = &here->slabs->away[owner->number];
-    freed->next = away->first;
-    if (!away->first) away->last = freed;
-    away->first = freed;
-    if (++away->count == SLAB_AWAY_MAX) slab_flush_one(owner, away);
+    slab_bag *open = away->open[block_class];
+    if (!open) {
+        away->open[block_class] = slab_bag_of(block, block_class);
+        return;
+    }
+    open->blocks[open->count++] = block;
+    hyi_asan_forbid(block, hyi_block_class_size(block_class));
+    if (open->count < SLAB_BAG_BLOCKS) return;
+    slab_close_bag(away, block_class);
+    if (away->count == SLAB_AWAY_BAGS) slab_flush_one(owner, away);
 }
 
 void hyi_slabs_flush(hyi_worker *worker) {
     for (uint32_t i = 0; i < worker->node->worker_count; i++) {
-        slab_away *away = &worker->slabs->away[i];
-        if (away->count > 0) slab_flush_one(worker->node->workers[i], away);
+        slab_away *away = worker->slabs->away[i];
+        if (!away) continue;
+        for (uint32_t block_class = 0; block_class < HYI_BLOCK_CLASSES; block_class++)
+            slab_close_bag(away, block_class);
+        slab_flush_one(worker->node->workers[i], away);
     }
 }

@@ -4,9 +4,11 @@
 // A page is 64 KiB at a multiple of 64 KiB, has one owner and one class, and is never given back
 // before the node closes. So the owner and the class of a block are found by masking its address,
 // and a block may be freed wherever the message ended: at home it goes on the class's free list; on
-// another worker it is chained for its owner, and the chain is handed over with one exchange when
-// it is 32 long, or before the worker sleeps. The owner takes what was handed over when a free list
-// is empty. (The scheme is that of Pony's pools, src/libponyrt/mem/POOL_ARENA.md.)
+// another worker it goes into a bag for its owner: a free block with the addresses of six others.
+// Bags are handed over with one exchange when there are five, or before the worker sleeps, and the
+// owner takes from them when a free list is empty. So it does not follow a chain through lines that
+// lie in another core's cache. (Pages and batches are those of Pony's pools,
+// src/libponyrt/mem/POOL_ARENA.md.)
 //
 // What is larger than the largest class, or asked for by no worker, comes from a hy_mem, which is
 // written before the block.
