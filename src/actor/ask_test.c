@@ -40,7 +40,9 @@ HY_RECORD_DEFINE(result, RESULT)
     TELL(x, 11, set, target)             /* whom `ring` asks */                                    \
     ASK(x, 12, ring, number, number)     /* the next one's answer */                               \
     ASK(x, 13, sleep, number, number)    /* answers after so many ms */                            \
-    ASK(x, 14, unknown, number, number)  /* has no handler */
+    ASK(x, 14, unknown, number, number)  /* has no handler */                                      \
+    ASK(x, 15, left, number, number)     /* the time left of its scope, in ms */                   \
+    TELL(x, 16, then_fail, target)       /* asks another one; its `then` fails */
 HY_PROTOCOL(odd, ODD);
 HY_PROTOCOL_DEFINE(odd, ODD);
 
@@ -57,7 +59,11 @@ HY_PROTOCOL_DEFINE(odd, ODD);
     ASK(x, 10, take, number, number)                                                               \
     TELL(x, 11, set, target)                                                                       \
     ASK(x, 12, ring, number, number)                                                               \
-    ASK(x, 13, sleep, number, number)
+    ASK(x, 13, sleep, number, number)                                                              \
+    ASK(x, 15, left, number, number)                                                               \
+    TELL(x, 16, then_fail, target)
+
+static hy_asker handed_out; // of `promise` of 77
 
 typedef struct odd_state {
     hy_asker promised[8];
@@ -84,8 +90,10 @@ static hy_err odd_on_refuse(hy_actor *self, odd_state *state, const number *mess
 
 static hy_err odd_on_promise(hy_actor *self, odd_state *state, const number *message,
                              number *out_reply) {
-    (void)message, (void)out_reply;
-    state->promised[state->count++ % 8] = hy_answer_later(self);
+    (void)out_reply;
+    hy_asker asker = hy_answer_later(self);
+    state->promised[state->count++ % 8] = asker;
+    if (message->n == 77) handed_out = asker;
     return HY_OK;
 }
 
@@ -185,6 +193,33 @@ static hy_err odd_on_sleep(hy_actor *self, odd_state *state, const number *messa
     (void)self, (void)state;
     *out_reply = *message;
     return hy_sleep(HY_MS((hy_ns)message->n));
+}
+
+static hy_err odd_on_left(hy_actor *self, odd_state *state, const number *message,
+                          number *out_reply) {
+    (void)state, (void)message;
+    hy_ns deadline = hy_scope_deadline(hy_scope_current());
+    if (deadline == HY_NEVER) return HY_OK;
+    out_reply->n = (uint64_t)((deadline - hy_world_now(hy_actor_world(self))) / HY_MS(1));
+    return HY_OK;
+}
+
+static hy_err odd_then_returns(hy_actor *self, void *state, hy_err err, const void *reply) {
+    (void)self, (void)state, (void)reply;
+    return err ? err : HY_INVARIANT;
+}
+static hy_err odd_then_falls(hy_actor *self, void *state, hy_err err, const void *reply) {
+    (void)state, (void)reply;
+    hy_fail(self, err ? err : HY_IO, "in then");
+}
+
+static hy_err odd_on_then_fail(hy_actor *self, odd_state *state, const target *message) {
+    (void)state;
+    odd_ref to = { { message->to } };
+    hy_text words[1] = { HY_BYTES("word") };
+    return HY_ASK_THEN(odd, speak, self, to, 0,
+                       message->timeout ? odd_then_falls : odd_then_returns,
+                       .text = HY_BYTES("text"), .words = { .ptr = words, .len = 1 });
 }
 
 static const hy_actor_type odd_type = { .name = "odd",
@@ -383,6 +418,61 @@ static hy_err cancelled_asks_leave_nothing(hy_node *node, void *unused) {
     return HY_OK;
 }
 
+static hy_err the_time_left_travels(hy_node *node, void *unused) {
+    (void)unused;
+    odd_ref odd;
+    number reply = { 0 };
+    SOFT_OK(odd_spawn(node, &odd));
+    SOFT_OK(HY_ASK(odd, left, odd, 0, &reply, .n = 0));
+    SOFT_EQ(reply.n, 0); // none
+    hy_err err = HY_OK;
+    HY_SCOPE(scope, &err, .name = "long", .timeout = HY_SECONDS(1000)) {
+        err = HY_ASK(odd, left, odd, HY_SECONDS(500), &reply, .n = 0);
+    }
+    SOFT_OK(err);
+    CHECK(reply.n > 400000 && reply.n <= 500000); // what the ask has left, not the scope
+    HY_SCOPE(scope, &err, .name = "short", .timeout = HY_SECONDS(200)) {
+        err = HY_ASK(odd, left, odd, HY_SECONDS(500), &reply, .n = 0);
+    }
+    SOFT_OK(err);
+    CHECK(reply.n > 100000 && reply.n <= 200000);
+    return HY_OK;
+}
+
+static void answer_outside(void *asker) {
+    HY_ANSWER(odd, promise, *(hy_asker *)asker, .n = 123);
+    hy_answer_err(*(hy_asker *)asker, HY_REJECT); // a second one
+}
+
+static hy_err answer_by_thread(void *unused) {
+    (void)unused;
+    while (handed_out.private_[0] == 0) {
+        hy_err err = hy_sleep(HY_MS(1));
+        if (err) return err;
+    }
+    return hy_offload(HY_WORK_ANY, answer_outside, &handed_out);
+}
+
+// Worker 0 alone has actors here, so the token is its thread's until it is given away.
+static hy_err other_threads_may_answer(hy_node *node, void *unused) {
+    (void)unused;
+    odd_ref odd;
+    number reply = { 0 };
+    handed_out = (hy_asker){ { 0 } };
+    SOFT_OK(
+        HY_SPAWN(odd, node, HY_NOBODY, &odd_type, NULL, HY_OPTIONS(hy_actor, .worker = 1), &odd));
+    hy_err err = HY_OK;
+    HY_SCOPE(scope, &err, .name = "answer") {
+        err = hy_spawn(scope, answer_by_thread, NULL, NULL, NULL);
+        if (err) break;
+        err = HY_ASK(odd, promise, odd, 0, &reply, .n = 77);
+        if (err) break;
+    }
+    SOFT_OK(err);
+    CHECK_EQ(reply.n, 123);
+    return answers_are_dropped(node, 1);
+}
+
 // ---- actors that ask --------------------------------------------------------------------------
 
 static hy_err handlers_may_wait_for_answers(hy_node *node, void *unused) {
@@ -428,6 +518,20 @@ static hy_err then_runs_with_all_ends(hy_node *node, void *unused) {
     }
     SOFT_OK(err);
     SOFT_ERR((hy_err)got.err, HY_CLOSED);
+    return HY_OK;
+}
+
+static hy_err a_then_may_fail_its_actor(hy_node *node, void *unused) {
+    (void)unused;
+    odd_ref a, b;
+    SOFT_OK(odd_spawn(node, &b));
+    for (uint64_t how = 0; how < 2; how++) {
+        SOFT_OK(odd_spawn(node, &a));
+        SOFT_OK(HY_TELL(odd, then_fail, a, .to = b.ref.id, .timeout = how));
+        hy_err why = hy_actor_wait_end(a.ref, HY_NEVER); // HY_OK: it was gone by then
+        CHECK(why == HY_OK || why == (how ? HY_IO : HY_INVARIANT) || kit_failed_allocation());
+        CHECK(!hy_actor_is_alive(a.ref) || kit_failed_allocation());
+    }
     return HY_OK;
 }
 
@@ -492,6 +596,9 @@ NODE_ALL(cancelled_asks_leave_nothing)
 NODE_ALL(handlers_may_wait_for_answers)
 NODE_ALL(then_runs_with_all_ends)
 NODE_ALL(then_of_a_dead_one_is_forgotten)
+NODE_ALL(a_then_may_fail_its_actor)
+NODE_ALL(the_time_left_travels)
+NODE_ALL(other_threads_may_answer)
 NODE_ALL(circles_of_up_to_eight_are_found)
 
 KIT_TESTS(KIT_TEST(sim_replies_arrive), KIT_TEST_ONCE(one_replies_arrive),
@@ -516,6 +623,11 @@ KIT_TESTS(KIT_TEST(sim_replies_arrive), KIT_TEST_ONCE(one_replies_arrive),
           KIT_TEST(sim_then_of_a_dead_one_is_forgotten),
           KIT_TEST_ONCE(one_then_of_a_dead_one_is_forgotten),
           KIT_TEST_ONCE(two_then_of_a_dead_one_is_forgotten),
+          KIT_TEST(sim_a_then_may_fail_its_actor), KIT_TEST_ONCE(one_a_then_may_fail_its_actor),
+          KIT_TEST_ONCE(two_a_then_may_fail_its_actor), KIT_TEST(sim_the_time_left_travels),
+          KIT_TEST_ONCE(one_the_time_left_travels), KIT_TEST_ONCE(two_the_time_left_travels),
+          KIT_TEST(sim_other_threads_may_answer), KIT_TEST_ONCE(one_other_threads_may_answer),
+          KIT_TEST_ONCE(two_other_threads_may_answer),
           KIT_TEST(sim_circles_of_up_to_eight_are_found),
           KIT_TEST_ONCE(one_circles_of_up_to_eight_are_found),
           KIT_TEST_ONCE(two_circles_of_up_to_eight_are_found))
