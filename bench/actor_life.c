@@ -47,6 +47,7 @@ static hy_err child_start(hy_actor *self, void *state, const void *arg) {
 static const hy_actor_type child_type = { .name = "child", .start = child_start };
 
 typedef struct mother {
+    double since;
     uint64_t left;
 } mother;
 HY_BEHAVIOUR(mother, CREW_ITEMS_GOES, crew, mother);
@@ -66,7 +67,9 @@ static hy_err mother_on_go(hy_actor *self, mother *state, const crew_from *messa
 
 static hy_err mother_on_item(hy_actor *self, mother *state, const crew_item *message) {
     (void)message;
-    if (--state->left > 0) return life_bear(self, &child_type);
+    actor_sample_end(state->since);
+    state->since = actor_sample_start(--state->left);
+    if (state->left > 0) return life_bear(self, &child_type);
     actor_gate_open(life_run.gate);
     hy_actor_end(self);
     return HY_OK;
@@ -138,6 +141,7 @@ static hy_err victim_on_item(hy_actor *self, life_nothing *state, const crew_ite
 }
 
 typedef struct killer {
+    double since;
     uint64_t left;
     crew_ref victim;
 } killer;
@@ -161,7 +165,9 @@ static hy_err killer_on_go(hy_actor *self, killer *state, const crew_from *messa
 static hy_err killer_on_item(hy_actor *self, killer *state, const crew_item *message) {
     (void)message;
     hy_actor_kill(state->victim.ref);
-    if (--state->left > 0) return killer_next(self, state);
+    actor_sample_end(state->since);
+    state->since = actor_sample_start(--state->left);
+    if (state->left > 0) return killer_next(self, state);
     actor_gate_open(life_run.gate);
     hy_actor_end(self);
     return HY_OK;

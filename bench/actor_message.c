@@ -57,11 +57,20 @@ static const hy_actor_options message_waiting_second = { .size = sizeof message_
 
 // ---- there and back ---------------------------------------------------------------------------
 
-HY_BEHAVIOUR(bounce, CREW_FROMS, crew, message_nothing);
-static const hy_actor_type bounce_type = { .name = "bounce", .first = &bounce_behaviour };
+typedef struct bounce {
+    double since;
+} bounce;
+HY_BEHAVIOUR(bounce, CREW_FROMS, crew, bounce);
+static const hy_actor_type bounce_type = { .name = "bounce",
+                                           .first = &bounce_behaviour,
+                                           .state_size = sizeof(bounce) };
 
-static hy_err bounce_on_from(hy_actor *self, message_nothing *state, const crew_from *message) {
-    (void)state;
+// The one with the even numbers times its round trips.
+static hy_err bounce_on_from(hy_actor *self, bounce *state, const crew_from *message) {
+    if ((message->value & 1) == 0) {
+        actor_sample_end(state->since);
+        state->since = actor_sample_start(message->value / 2);
+    }
     if (message->value == 0) {
         actor_gate_open(message_run.gate);
         return HY_OK;
@@ -216,8 +225,10 @@ static hy_err asker_on_go(hy_actor *self, message_nothing *state, const crew_fro
     crew_ref to = crew_of(message->from);
     for (uint64_t i = 0; i < message->value; i++) {
         crew_item reply = { 0 };
+        double since = actor_sample_start(i);
         hy_err err = HY_ASK(crew, echo, to, HY_SECONDS(5), &reply, .value = i);
         if (err != HY_OK) return err;
+        actor_sample_end(since);
         if (reply.value != i) return HY_INVARIANT;
     }
     actor_gate_open(message_run.gate);
@@ -226,6 +237,7 @@ static hy_err asker_on_go(hy_actor *self, message_nothing *state, const crew_fro
 }
 
 typedef struct thener {
+    double since;
     uint64_t left;
     crew_ref to;
 } thener;
@@ -238,7 +250,9 @@ static hy_err thener_answered(hy_actor *self, void *state_at, hy_err err, const 
     thener *state = (thener *)state_at;
     if (err != HY_OK) return err;
     if (((const crew_item *)reply)->value != state->left) return HY_INVARIANT;
+    actor_sample_end(state->since);
     if (--state->left > 0) {
+        state->since = actor_sample_start(state->left);
         return HY_ASK_THEN(crew, echo, self, state->to, HY_SECONDS(5), thener_answered,
                            .value = state->left);
     }
@@ -402,9 +416,11 @@ static hy_err churner_on_go(hy_actor *self, message_nothing *state, const crew_f
     (void)state;
     for (uint64_t i = 0; i < message->value; i++) {
         hy_alarm alarm = { 0 };
+        double since = actor_sample_start(i);
         hy_err err = HY_AFTER(crew, item, self, HY_SECONDS(3600), 0, &alarm, .value = i);
         if (err != HY_OK) return err;
         hy_alarm_stop(self, alarm);
+        actor_sample_end(since);
     }
     hy_actor_end(self);
     return HY_OK;
