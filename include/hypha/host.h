@@ -237,7 +237,8 @@ typedef struct hy_fleet_options {
     size_t size;
     // NULL: all machines work on this thread. Else hy_fleet_open is for fibers; each machine works
     // on the worker that its key says, in the turns of an actor of its own, and those of different
-    // workers at the same time. The node must be of a scope above the fleet's.
+    // workers at the same time. The node must be of a scope above the fleet's. Steps have the stack
+    // of a handler, 64 KiB.
     hy_node *node;
     uint32_t machines_max;    // in memory; 0: 4,096. When all of them are busy: HY_LIMIT
     size_t group_bytes_max;   // of one commit; 0: 16 MiB

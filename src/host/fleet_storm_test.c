@@ -7,6 +7,7 @@
 // than there are, so that they are loaded and given up all the time, also with timers and actions
 // owed; and after a crash nobody calls those who owe, so that the fleet must find them itself.
 #include "host/fake_suite.h"
+#include "host/fleet.h"
 #include "base/cleanup.h"
 #include "kit/kit.h"
 #include <hypha/store.h>
@@ -135,6 +136,13 @@ typedef struct storm {
     hy_store *store;
     storm_spy spy;
     hy_fleet *fleet;
+    hy_fleet_options options;
+    bool on_node; // the machines are actors of a node
+    hy_node *node;
+    hy_root *root;
+    hy_event leave;
+    bool booted;
+    hy_err boot_err;
     storm_op ops[STORM_OPS];
     uint32_t op_count;
     storm_attempt attempts[4096];
@@ -232,6 +240,65 @@ static void log_start(void *self, hy_effect *effect) {
 
 // ---- processes --------------------------------------------------------------------------------
 
+// The process: a node, a fleet on it, and then nothing but waiting for the end.
+static hy_err storm_process(void *self) {
+    storm *s = self;
+    hy_err err = HY_OK;
+    HY_SCOPE(scope, &err, .name = "storm") {
+        err = hy_node_open(scope, HY_OPTIONS(hy_node, .deterministic_ids = true), &s->node);
+        if (err == HY_OK) {
+            s->options.node = s->node;
+            err =
+                hy_fleet_open(s->world, &s->spy.port, &bank_machine, &s->options, &s->fleet, NULL);
+        }
+        s->boot_err = err;
+        s->booted = true;
+        if (err == HY_OK) err = hy_event_wait(&s->leave);
+    }
+    return err;
+}
+
+static void storm_process_ended(void *self, hy_err err) {
+    storm *s = self;
+    (void)err;
+    s->root = NULL;
+    s->node = NULL;
+}
+
+// The machine goes down under the process.
+static void storm_process_lost(storm *s) {
+    if (s->node != NULL) hy_node_abandon(s->node);
+    hy_fleet_abandon(s->fleet);
+    hy_root_abandon(s->root);
+    s->fleet = NULL;
+    s->node = NULL;
+    s->root = NULL;
+}
+
+static void storm_process_leave(storm *s) {
+    hy_event_set(&s->leave);
+    for (int i = 0; i < 100000 && s->root != NULL && !hy_sim_has_crashed(s->world); i++) {
+        hy_sim_advance(s->world, HY_MS(1));
+    }
+}
+
+static hy_err storm_boot_on_node(storm *s) {
+    s->leave = (hy_event){ 0 };
+    s->booted = false;
+    CHECK(hy_root_start(s->world, NULL, storm_process, s, storm_process_ended, s, &s->root) ==
+          HY_OK);
+    for (int i = 0; i < 100000 && !s->booted; i++) {
+        CHECK(!hy_sim_has_crashed(s->world)); // attaching is done at once
+        hy_sim_advance(s->world, HY_MS(1));
+    }
+    CHECK(s->booted);
+    if (s->boot_err != HY_OK) {
+        s->fleet = NULL;
+        storm_process_leave(s);
+    }
+    return s->boot_err;
+}
+
 static hy_err storm_boot_once(storm *s, hy_why *why) {
     hy_err err = s->on_disk ? hy_store_sqlite_open(s->world, "storm.db", NULL, &s->store, why)
                             : hy_store_memory_open(hy_mem_system(), s->disk, &s->store);
@@ -246,7 +313,13 @@ static hy_err storm_boot_once(storm *s, hy_why *why) {
                                        .group_bytes_max = 1 + storm_roll(s, 4000),
                                        .checkpoint_idle_ns = HY_MS(1 + storm_roll(s, 20)) };
     memset(s->spy.numbers, 0, sizeof s->spy.numbers); // a new process, perhaps new numbers
-    err = hy_fleet_open(s->world, &s->spy.port, &bank_machine, &options, &s->fleet, why);
+    s->options = options;
+    if (s->on_node) {
+        err = storm_boot_on_node(s);
+        s->options.node = NULL;
+    } else {
+        err = hy_fleet_open(s->world, &s->spy.port, &bank_machine, &options, &s->fleet, why);
+    }
     if (err != HY_OK) s->store = hy_store_close(s->store); // a process that could not start
     return err;
 }
@@ -287,8 +360,7 @@ static void storm_crash(storm *s) {
     s->store = hy_store_close(s->store);
     hy_sim_restart(s->world);
     hy_sim_crash_at(s->world, 0);
-    hy_fleet_abandon(s->fleet);
-    s->fleet = NULL;
+    storm_process_lost(s);
     s->spy.working = false;
     for (uint32_t i = 0; i < s->op_count; i++) {
         s->ops[i].flying[0] = s->ops[i].flying[1] = false; // nobody will answer those
@@ -314,7 +386,7 @@ static void client_done(hy_call *call) {
     const bool is_final = call->err == HY_OK || call->err == HY_REJECT;
     if (!is_final) {
         CHECK(call->err == HY_NOT_COMMITTED || call->err == HY_CLOSED || call->err == HY_IO ||
-              call->err == HY_OUTCOME_UNKNOWN);
+              call->err == HY_OUTCOME_UNKNOWN || (s->on_node && call->err == HY_LIMIT));
         return;
     }
     CHECK(call->seq <= s->spy.durable_seqs[op->bank]); // not before it is durable
@@ -477,7 +549,8 @@ static bool storm_is_over(const storm *s) {
     for (uint32_t i = 0; i < s->op_count; i++) {
         if (!s->ops[i].done || s->ops[i].flying[0] || s->ops[i].flying[1]) return false;
     }
-    const hy_fleet_stats stats = hy_fleet_stats_of(s->fleet);
+    hy_fleet_stats stats = { 0 };
+    hyi_part_stats(&s->fleet->parts[0], &stats); // one thread, whatever it runs on
     return stats.machines.pending_actions == 0 && stats.asleep == 0 && stats.opening == 0;
 }
 
@@ -503,7 +576,12 @@ static void storm_restart_now_and_then(storm *s) {
         if (s->fleet != NULL) { // the power went meanwhile
             storm_crash(s);
         } else {
-            s->store = hy_store_close(s->store);
+            if (s->on_node) storm_process_leave(s);
+            if (s->root != NULL) { // the power went now
+                storm_crash(s);
+            } else {
+                s->store = hy_store_close(s->store);
+            }
         }
         storm_boot(s);
     }
@@ -511,7 +589,7 @@ static void storm_restart_now_and_then(storm *s) {
 
 static void storm_freep(storm **s) {
     if (*s == NULL) return;
-    if ((*s)->fleet != NULL) storm_crash(*s);
+    if ((*s)->fleet != NULL || (*s)->root != NULL) storm_crash(*s);
     (void)hy_store_close((*s)->store);
     (void)hy_world_close((*s)->world);
     (void)hy_store_disk_free((*s)->disk);
@@ -528,11 +606,12 @@ static void storm_verify(storm *s, uint32_t bank) {
     CHECK_EQ(result.seq, s->spy.durable_seqs[bank]);
 }
 
-static hy_err storm_run(uint64_t seed, bool on_disk, uint64_t *out_digest) {
+static hy_err storm_run(uint64_t seed, bool on_disk, bool on_node, uint64_t *out_digest) {
     HY_CLEANUP(storm_freep) storm *s = hy_mem_alloc_zero(hy_mem_system(), sizeof *s);
     CHECK(s != NULL);
     s->dice = seed;
     s->on_disk = on_disk;
+    s->on_node = on_node;
     s->spy.driver = (hy_store_driver){ .name = "spy",
                                        .attach = spy_attach,
                                        .instance = spy_instance,
@@ -587,7 +666,7 @@ static hy_err storms_leave_the_books_right_in_memory(hy_mem *mem) {
     (void)mem;
     for (uint64_t i = 0; i < 80; i++) {
         uint64_t digest = 0;
-        CHECK_OK(storm_run(kit_seed() * 1000 + i, false, &digest));
+        CHECK_OK(storm_run(kit_seed() * 1000 + i, false, false, &digest));
     }
     return HY_OK;
 }
@@ -596,7 +675,16 @@ static hy_err storms_leave_the_books_right_on_a_faulty_disk(hy_mem *mem) {
     (void)mem;
     for (uint64_t i = 0; i < 40; i++) {
         uint64_t digest = 0;
-        CHECK_OK(storm_run(kit_seed() * 1000 + i, true, &digest));
+        CHECK_OK(storm_run(kit_seed() * 1000 + i, true, false, &digest));
+    }
+    return HY_OK;
+}
+
+static hy_err actors_leave_the_books_right(hy_mem *mem) {
+    (void)mem;
+    for (uint64_t i = 0; i < 60; i++) {
+        uint64_t digest = 0;
+        CHECK_OK(storm_run(kit_seed() * 1000 + i, i % 3 == 0, true, &digest));
     }
     return HY_OK;
 }
@@ -606,8 +694,8 @@ static hy_err the_same_seed_is_the_same_storm(hy_mem *mem) {
     (void)mem;
     for (uint64_t i = 0; i < 10; i++) {
         uint64_t first = 0, second = 0;
-        CHECK_OK(storm_run(kit_seed() * 1000 + i, i % 2 == 0, &first));
-        CHECK_OK(storm_run(kit_seed() * 1000 + i, i % 2 == 0, &second));
+        CHECK_OK(storm_run(kit_seed() * 1000 + i, i % 2 == 0, i % 3 == 0, &first));
+        CHECK_OK(storm_run(kit_seed() * 1000 + i, i % 2 == 0, i % 3 == 0, &second));
         CHECK_EQ(first, second);
     }
     return HY_OK;
@@ -615,4 +703,5 @@ static hy_err the_same_seed_is_the_same_storm(hy_mem *mem) {
 
 KIT_TESTS(KIT_TEST_ONCE(storms_leave_the_books_right_in_memory),
           KIT_TEST_ONCE(storms_leave_the_books_right_on_a_faulty_disk),
+          KIT_TEST_ONCE(actors_leave_the_books_right),
           KIT_TEST_ONCE(the_same_seed_is_the_same_storm))

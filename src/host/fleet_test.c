@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "host/fleet.h"
 #include "kit/kit.h"
 #include "machine/bank_suite.h"
 
@@ -400,6 +401,32 @@ static hy_err closing_answers_everybody(hy_mem *mem) {
     return HY_OK;
 }
 
+// As when a turn on a worker never returns: at any moment, while a commit is under way or not.
+static hy_err who_falls_answers_and_comes_back(hy_mem *mem) {
+    HARBOUR(h);
+    for (uint32_t n = 0; n < 12; n++) {
+        const hy_err err = harbour_open_account(&h, 0, "a", 100);
+        if (err == HY_CLOSED) continue; // it has not gone yet
+        if (err != HY_OK) return err;
+        for (uint32_t turns = 0; turns < n; turns++) {
+            (void)hy_world_turn(h.world);
+        }
+        hyi_member *member = hyi_member_find(&h.fleet->parts[0], HY_BYTES("a"));
+        if (member != NULL) hyi_member_fell(member);
+        harbour_run(&h, HY_SECONDS(3));
+        SURVIVED_ONLY();
+        CHECK(h.calls[0].done);
+        CHECK(h.calls[0].call.err == HY_OK || h.calls[0].call.err == HY_CLOSED);
+        const uint64_t seq = h.calls[0].call.err == HY_OK ? h.calls[0].call.seq : 0;
+        CHECK_OK(harbour_open_account(&h, 1, "a", 100));
+        harbour_run(&h, HY_SECONDS(1));
+        SURVIVED_ONLY();
+        CHECK_EQ(h.calls[1].call.err, HY_OK);
+        CHECK(seq == 0 || h.calls[1].call.seq == seq + 1); // what was answered is there
+    }
+    return HY_OK;
+}
+
 static hy_err a_key_must_be_a_key(hy_mem *mem) {
     HARBOUR(h);
     char much[HY_INSTANCE_KEY_MAX + 2];
@@ -486,5 +513,5 @@ KIT_TESTS(KIT_TEST(each_key_is_a_machine_of_its_own), KIT_TEST(batches_of_many_a
           KIT_TEST(one_outcome_is_everybodys), KIT_TEST(idle_machines_make_room),
           KIT_TEST(attempts_of_all_are_counted_together),
           KIT_TEST(who_sleeps_is_woken_by_its_timer), KIT_TEST(what_is_owed_is_paid_after_a_crash),
-          KIT_TEST(closing_answers_everybody), KIT_TEST(a_key_must_be_a_key),
-          KIT_TEST(fibers_ask_and_see))
+          KIT_TEST(closing_answers_everybody), KIT_TEST(who_falls_answers_and_comes_back),
+          KIT_TEST(a_key_must_be_a_key), KIT_TEST(fibers_ask_and_see))
