@@ -131,7 +131,7 @@ typedef enum hyi_phase {
 typedef enum hyi_order { // bits, set by anybody
     HYI_ORDER_STOP = 1,
     HYI_ORDER_KILL = 2,
-    HYI_ORDER_SYSTEM = 4, // kin->system has messages
+    HYI_ORDER_SYSTEM = 4, // the inbox has messages of a higher lane: look through all of it
     HYI_ORDER_LOOK = 8,   // snapshot wants its numbers
     HYI_ORDER_ROOM = 16,  // somebody began to wait for room: hyi_room_awaited
     HYI_ORDER_FULL = 32,  // HY_FULL_STOP: a send found it full: fails with HY_LIMIT

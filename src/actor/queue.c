@@ -6,7 +6,8 @@
 // local list, which keeps its lane though not the numbers of it.
 #include "actor/queue.h"
 
-#define QUEUE_DRAIN_MAX 4096u // at a time: senders may be faster than the walk
+#define QUEUE_DRAIN_MAX 65536u // at a time: senders may be faster than the walk
+#define QUEUE_DRAIN_SOME 64u
 
 static inline void queue_link(hyi_message *message, hyi_message *next) {
     // Release: pairs with the acquire in queue_next; the reader sees the whole message.
@@ -77,11 +78,11 @@ static inline void queue_take_in(hy_actor *actor, hyi_message *message) {
     }
 }
 
-bool hyi_inbox_drain(hy_actor *actor) {
+static bool queue_drain(hy_actor *actor, uint32_t most) {
     // Acquire: pairs with the release store in hyi_inbox_push.
     hyi_message *message = atomic_load_explicit(&actor->inbox_oldest, memory_order_acquire);
     if (!message) return hyi_inbox_is_clear(actor);
-    for (uint32_t i = 0; i < QUEUE_DRAIN_MAX; i++) {
+    for (uint32_t i = 0; i < most; i++) {
         hyi_message *next = queue_next(message);
         if (!next) {
             // Before the exchange: whoever finds OWNED writes to it.
@@ -105,6 +106,14 @@ bool hyi_inbox_drain(hy_actor *actor) {
     // The owner's again, because `newest` is a message: no pusher will write to it.
     atomic_store_explicit(&actor->inbox_oldest, message, memory_order_relaxed);
     return false;
+}
+
+bool hyi_inbox_drain(hy_actor *actor) {
+    return queue_drain(actor, QUEUE_DRAIN_MAX);
+}
+
+bool hyi_inbox_drain_some(hy_actor *actor) {
+    return queue_drain(actor, QUEUE_DRAIN_SOME);
 }
 
 // ---- giving up --------------------------------------------------------------------------------

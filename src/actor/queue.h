@@ -44,8 +44,11 @@ hyi_pushed hyi_inbox_push(hy_actor *actor, uint32_t generation, hyi_chain chain,
                           void (*stale)(hy_actor *actor, hyi_message *message), bool *out_stale);
 
 // Takes in what is linked, in order: normal messages to the local list, others to their lanes.
-// True: the inbox is clear. False: there is a gap, or so much that the rest waits.
+// True: the inbox is clear. False: there is a gap, or more than can be walked at once. A turn takes
+// in as many as it handles, so that each message comes into this core's cache once; but all, when a
+// sender says by HYI_ORDER_SYSTEM that there is one of a higher lane among them.
 bool hyi_inbox_drain(hy_actor *actor);
+bool hyi_inbox_drain_some(hy_actor *actor);
 static inline bool hyi_inbox_is_clear(const hy_actor *actor) {
     return atomic_load_explicit(&actor->inbox_newest, memory_order_relaxed) == HYI_INBOX_OWNED;
 }

@@ -27,6 +27,7 @@ typedef struct send_order { // one send
     const hy_send_options *options;
 } send_order;
 
+static bool poke(hy_node *node, hy_actor *actor, uint32_t generation, uint8_t orders);
 static hy_err send_elsewhere(hy_node *node, const send_order *order, hy_actor *actor);
 static hy_err send_to_full(hy_node *node, const send_order *order, hy_actor *actor);
 static hy_err send_from_outside(const send_order *order);
@@ -111,7 +112,9 @@ void hyi_drop_queued(hy_ref to, const hy_actor_type *type, hyi_message *message,
 // True: it is in. False: a sender of another thread is in the middle of a push, so it has to go
 // behind that.
 static inline bool send_to_own(hyi_worker *here, hy_actor *actor, hyi_message *message) {
-    if (__builtin_expect(!hyi_inbox_is_clear(actor), 0) && !hyi_inbox_drain(actor)) return false;
+    if (__builtin_expect(!hyi_inbox_is_clear(actor), 0) && !hyi_inbox_drain_some(actor)) {
+        return false;
+    }
     if (__builtin_expect(message->flags & (HYI_MESSAGE_SYSTEM | HYI_MESSAGE_URGENT), 0)) {
         hyi_lane_append(actor, message);
         if ((message->flags & HYI_MESSAGE_SYSTEM) == 0) hyi_mailbox_count(actor, 1);
@@ -222,6 +225,8 @@ static hy_err send_push(hy_node *node, const send_order *order, hy_actor *actor)
         hyi_out_note(here, actor, order->to, order->kind->protocol);
     }
     hyi_out_push(node, actor, generation, message, message, 1);
+    // A lane that overtakes: the owner is to look through the whole inbox.
+    if (!is_plain) (void)poke(node, actor, generation, HYI_ORDER_SYSTEM);
     return HY_OK;
 }
 

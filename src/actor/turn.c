@@ -48,12 +48,18 @@ bool hyi_turn(hyi_worker *worker, hy_actor *actor) {
     // Release: pairs with the acquire in the watchdog.
     atomic_store_explicit(&worker->handler_of, actor, memory_order_release);
     worker->dispatcher->freed = 0;
-    if (__builtin_expect(!hyi_inbox_is_clear(actor), 0)) {
-        (void)hyi_inbox_drain(actor);
+    uint8_t orders = hyi_orders(actor);
+    if (__builtin_expect(!hyi_inbox_is_clear(actor) || (orders & HYI_ORDER_SYSTEM), 0)) {
+        if (orders & HYI_ORDER_SYSTEM) {
+            // Before the look: whoever pushes after it gives the order again.
+            hyi_orders_clear(actor, HYI_ORDER_SYSTEM);
+            (void)hyi_inbox_drain(actor);
+        } else {
+            (void)hyi_inbox_drain_some(actor);
+        }
         if (__builtin_expect(hyi_mailbox_over(actor) > 0, 0)) hyi_mailbox_trim(actor);
     }
     if (__builtin_expect(hyi_has_numbers(actor), 0)) hyi_numbers_begin(worker, actor);
-    uint8_t orders = hyi_orders(actor);
     const uint8_t special = HYI_ACTOR_LENT | HYI_ACTOR_FIBER;
     bool is_usual = actor->phase == HYI_RUNNING && !(actor->flags & special);
     if (__builtin_expect(orders != 0 || !is_usual, 0)) return turn_unusual(worker, actor, orders);
@@ -212,7 +218,7 @@ static bool turn_unusual(hyi_worker *worker, hy_actor *actor, uint8_t orders) {
         (atomic_load_explicit(&actor->pinned, memory_order_relaxed) & HYI_PINNED_LENT)) {
         atomic_store_explicit(&actor->pinned, 0, memory_order_relaxed);
     }
-    uint8_t own = orders & (HYI_ORDER_SYSTEM | HYI_ORDER_LOOK);
+    uint8_t own = orders & HYI_ORDER_LOOK;
     if (own) hyi_orders_clear(actor, own);
     if (own & HYI_ORDER_LOOK) hyi_look_answer(worker, actor);
     if ((own & HYI_ORDER_LOOK) && turn_node_stops(worker, actor)) orders |= HYI_ORDER_STOP;
@@ -220,7 +226,8 @@ static bool turn_unusual(hyi_worker *worker, hy_actor *actor, uint8_t orders) {
         turn_rest(worker, actor, 0);
         return false;
     }
-    if (orders & (uint8_t)~own) hyi_obey(actor, orders & (uint8_t)~own);
+    uint8_t others = orders & (uint8_t) ~(HYI_ORDER_SYSTEM | HYI_ORDER_LOOK);
+    if (others) hyi_obey(actor, others);
     // What comes to one that has ended is refused with the rest of its mailbox.
     if (me->actor == NULL && actor->phase != HYI_ENDED) turn_urgent_system(actor);
     if (was_lent && actor->kin && actor->kin->receiver) hyi_receive_look(actor);
