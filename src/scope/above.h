@@ -77,7 +77,7 @@ typedef struct hyi_rescue {
 } hyi_rescue;
 void hyi_root_on_overflow(hy_root *root, const hyi_rescue *rescue); // borrowed; NULL: none
 // For calls of the room above that must not be left half done, at their beginning: is there room
-// for them? If not, a rescuable fiber is rescued now. About 3 KiB.
+// for them? If not, a rescuable fiber is rescued now. 4 KiB.
 void hyi_fiber_need_stack(void);
 
 // ---- a fiber and its scope --------------------------------------------------------------------

@@ -36,7 +36,8 @@
 #define OVERFLOW_BELOW_LOOP 4096u // of the world's stack: below the frame that waits there
 #define OVERFLOW_DIRECTION_FLAG 0x400
 #define OVERFLOW_ENTRY_BYTES 4
-#define OVERFLOW_NEED ((size_t)3072 * HYI_STACK_SCALE)
+#define OVERFLOW_FRAMES_MAX 20000u
+#define OVERFLOW_NEED ((size_t)4096 * HYI_STACK_SCALE)
 
 static pthread_mutex_t overflow_lock = PTHREAD_MUTEX_INITIALIZER; // guards the installation
 static struct sigaction overflow_previous;
@@ -140,9 +141,9 @@ static bool overflow_is_of(const hy_task *task, const void *address) {
 extern void *const __start___patchable_function_entries[] __attribute__((weak));
 extern void *const __stop___patchable_function_entries[] __attribute__((weak));
 
-// Is `pc` in the user's code? Libraries below may have been in the middle of something, with a lock
-// of theirs taken, and so may these rooms. What the compiler has moved out of a function because it
-// is rarely run is not recognised as its function's: that is where a panic begins, and little else.
+// Is `pc` in the user's code, and not in these rooms or a library? What the compiler has moved out
+// of a function because it is rarely run is not recognised as its function's: that is where a panic
+// begins, and little else.
 static bool overflow_in_users_code(uintptr_t pc) {
     extern const char __executable_start[], etext[];
     if (pc < (uintptr_t)__executable_start || pc >= (uintptr_t)etext) return false;
@@ -156,12 +157,46 @@ static bool overflow_in_users_code(uintptr_t pc) {
     return true;
 }
 
+typedef struct overflow_walk {
+    uintptr_t pc;        // of the fault: what is above it are handlers; 0: in a call of ours
+    bool begun, in_user; // a frame of the user's was seen; the latest was one
+    bool is_called_back; // by somebody who is in the middle of something
+    uint32_t frames;
+} overflow_walk;
+
+static _Unwind_Reason_Code overflow_step(struct _Unwind_Context *frame, void *arg) {
+    overflow_walk *walk = (overflow_walk *)arg;
+    int is_exact = 0;
+    uintptr_t pc = _Unwind_GetIPInfo(frame, &is_exact);
+    if (walk->pc != 0) {
+        if (pc != walk->pc) return _URC_NO_REASON;
+        walk->pc = 0;
+        is_exact = 1;
+    }
+    bool in_user = overflow_in_users_code(is_exact ? pc : pc - 1);
+    if (in_user && walk->begun && !walk->in_user) walk->is_called_back = true;
+    if (in_user) walk->begun = true;
+    walk->in_user = in_user;
+    return ++walk->frames < OVERFLOW_FRAMES_MAX ? _URC_NO_REASON : _URC_END_OF_STACK;
+}
+
+// Only what was called by nobody but the user's own code, up to the one call by these rooms that
+// everything on a fiber begins with. Other libraries call back, too, and may hold a lock meanwhile;
+// and our own rooms may be half way through what their caller relies on. A recursion that is too
+// deep to be walked is taken for what its innermost frames are.
+static bool overflow_is_the_users(uintptr_t pc) {
+    overflow_walk walk = { .pc = pc };
+    if (pc != 0 && !overflow_in_users_code(pc)) return false;
+    (void)_Unwind_Backtrace(overflow_step, &walk);
+    return walk.begun && !walk.is_called_back;
+}
+
 // All that can be known here: the fiber can be ended where it is, and whoever runs it says that it
 // was in nobody's code but the user's.
 static bool overflow_may_rescue(const hy_task *task, uintptr_t pc) {
     const hyi_rescue *rescue = task->root->rescue;
     if (!rescue || !task->rescuable || task->spoilt) return false;
-    return hyi_fiber_can_exit() && rescue->may(rescue->self, task, pc);
+    return hyi_fiber_can_exit() && rescue->may(rescue->self, task, pc) && overflow_is_the_users(pc);
 }
 
 // The interrupted thread goes on in hyi_fiber_rescue, on the world's stack, well below the place
@@ -169,7 +204,7 @@ static bool overflow_may_rescue(const hy_task *task, uintptr_t pc) {
 static bool overflow_redirect(const hy_task *task, ucontext_t *context) {
     uintptr_t pc = hyi_overflow_pc(context);
     uintptr_t sp = ((uintptr_t)task->root->loop_sp - OVERFLOW_BELOW_LOOP) & ~(uintptr_t)15;
-    if (!overflow_in_users_code(pc) || !overflow_may_rescue(task, pc)) return false;
+    if (!overflow_may_rescue(task, pc)) return false;
 #if defined(__x86_64__)
     context->uc_mcontext.gregs[REG_RIP] = (greg_t)(uintptr_t)hyi_fiber_rescue;
     context->uc_mcontext.gregs[REG_RSP] = (greg_t)(sp - 8); // as behind a call

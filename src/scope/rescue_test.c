@@ -9,11 +9,19 @@
 #include "scope/inside.h"
 #include "scope/overflow.h"
 #include "scope/run_suite.h"
+#include "scope/sanitize.h"
 #include "scope/switch.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+// clang puts its sanitizers' own memset and qsort into the program, where they pass for the user's.
+#if defined(__clang__) && (defined(HYI_ASAN) || defined(HYI_TSAN))
+enum { LIBRARIES_ARE_APART = 0 };
+#else
+enum { LIBRARIES_ARE_APART = 1 };
+#endif
 
 typedef struct rescue_state {
     char text[64];
@@ -199,6 +207,20 @@ static hy_err overflow_in_the_room(void *arg) {
     return hyi_switch_prepare(guard - 64, guard, NULL) ? HY_OK : HY_BUSY;
 }
 
+// The fault is the user's, but he was called by the C library.
+static int compare_for_ever(const void *a, const void *b) {
+    volatile int start = *(const int *)a;
+    return go_down(&(rescue_state){ 0 }, &start) + *(const int *)b;
+}
+
+static hy_err overflow_when_called_back(void *arg) {
+    (void)arg;
+    int numbers[4] = { 4, 3, 2, 1 };
+    hyi_fiber_rescuable(true);
+    qsort(numbers, 4, sizeof numbers[0], compare_for_ever);
+    return numbers[0] == 1 ? HY_OK : HY_BUSY;
+}
+
 static hy_err in_somebodys_code(hy_fn fn) {
     rescue_state s = { .may = true };
     const hyi_rescue rescue = { rescue_may, rescue_rescued, &s };
@@ -215,6 +237,11 @@ static hy_err in_a_library(void *unused) {
     return in_somebodys_code(overflow_in_a_library);
 }
 
+static hy_err in_a_callback(void *unused) {
+    (void)unused;
+    return in_somebodys_code(overflow_when_called_back);
+}
+
 static hy_err in_the_room(void *unused) {
     (void)unused;
     return in_somebodys_code(overflow_in_the_room);
@@ -226,8 +253,8 @@ static void run_dying(void *fn) {
 
 static hy_err what_may_be_half_done_is_not_rescued(hy_mem *mem) {
     (void)mem;
-    hy_fn fns[] = { refused, in_a_library, in_the_room };
-    for (size_t i = 0; i < 3; i++) {
+    hy_fn fns[] = { refused, in_the_room, in_a_library, in_a_callback };
+    for (size_t i = 0; i < (LIBRARIES_ARE_APART ? 4 : 2); i++) {
         CHECK(kit_death(run_dying, &fns[i]));
         CHECK(strstr(kit_last_words(), "the stack of a fiber overflowed") != NULL);
     }
