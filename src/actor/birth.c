@@ -74,11 +74,6 @@ static bool spec_same(const hy_actor_options *a, const hy_actor_options *b) {
            a->children_max == b->children_max;
 }
 
-bool hyi_spec_equals(const hyi_spec *spec, const hy_actor_options *options) {
-    hy_actor_options filled = spec_fill(options);
-    return spec_same(&spec->options, &filled);
-}
-
 static bool spec_is_limit(uint32_t restarts_max) {
     return restarts_max <= HY_RESTARTS_LIMIT || restarts_max == UINT32_MAX;
 }

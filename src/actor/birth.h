@@ -26,7 +26,6 @@ typedef struct hyi_spec {
 extern hyi_spec hyi_spec_default;
 HY_CHECKED hy_err hyi_spec_make(hy_node *node, const hy_actor_options *options,
                                 hyi_spec **out_spec);
-bool hyi_spec_equals(const hyi_spec *spec, const hy_actor_options *options);
 hyi_spec *hyi_spec_ref(hyi_spec *spec);
 void hyi_spec_unref(hy_node *node, hyi_spec *spec);
 

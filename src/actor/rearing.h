@@ -30,10 +30,11 @@ typedef struct hyi_rearing {
     hy_actor *actor;
     hyi_list children; // hyi_birth.in_parent, in order of spawn
     uint32_t count;
-    hyi_spec *latest;   // counted; NULL: none yet
-    hyi_recent *recent; // restarts of all together
-    uint8_t group;      // hyi_group
-    hy_ns pause;        // before the group comes up
+    hyi_spec *latest;       // counted; NULL: none yet
+    hy_actor_options given; // what `latest` was made from, byte for byte
+    hyi_recent *recent;     // restarts of all together
+    uint8_t group;          // hyi_group
+    hy_ns pause;            // before the group comes up
     struct hyi_limit *paused;
 } hyi_rearing;
 
@@ -43,7 +44,7 @@ static inline hyi_birth *hyi_child_at(hyi_link *link) {
 
 // Made on first use. NULL: no memory.
 hyi_rearing *hyi_rearing_of(hy_actor *actor);
-void hyi_rearing_free(hy_actor *actor); // all children have gone; NULL is fine
+void hyi_rearing_free(hy_actor *actor);  // all children have gone; NULL is fine
 void hyi_rearing_begin(hy_actor *actor); // a new start: no restart counts any more
 // May it have one child more? HY_CLOSED: it is stopping; HY_LIMIT: children_max.
 HY_CHECKED hy_err hyi_rearing_admits(const hy_actor *actor);

@@ -124,7 +124,9 @@ static hy_err spawn_dress(const spawn_order *order, hy_actor *actor) {
         if (len >= sizeof kin->name) len = sizeof kin->name - 1;
         memcpy(kin->name, options->name, len);
     }
-    return hyi_mailbox_begin(order->node, actor, &options->mailbox);
+    const hy_mailbox_options *mailbox = &options->mailbox;
+    bool is_usual = mailbox->capacity == 0 && mailbox->full == HY_FULL_FAIL;
+    return is_usual ? HY_OK : hyi_mailbox_begin(order->node, actor, mailbox);
 }
 
 static hy_err spawn_direct(const spawn_order *order, hy_actor *actor) {
