@@ -2,8 +2,9 @@
 //
 // A request that is handled is answered when its handler returns (hyi_answer_now); one whose
 // handler said so, later and from anywhere (hy_answer_later); one that is dropped, by the drop,
-// with an error that says why. In all three the flag HYI_MESSAGE_ASKED goes when the answer is
-// taken over, so no request is answered by two of them, and none by nobody.
+// with an error that says why. In all three the asker's number goes out of the request's tail when
+// the answer is taken over, so no request is answered by two of them, and none by nobody. (The flag
+// stays: it says where the other tails lie.)
 //
 // Where the asker's worker is this one, the ask ends here and now. Otherwise a record with the
 // answer goes there as a call. If there is no memory for it, the asker runs into its timeout.

@@ -41,6 +41,7 @@ hy_err hyi_asked_open(hyi_worker *worker) {
     if (!asked) return HY_NOMEM;
     asked->worker = worker;
     asked->next_number = 1;
+    asked->places = (uint64_t)worker->node->options.number << 40 | (uint64_t)worker->number << 32;
     worker->asks = asked;
     return HY_OK;
 }
@@ -107,7 +108,7 @@ static hy_err ask_new_slot(struct hyi_asked *asked, hyi_question **out_ask) {
 static hy_err ask_take(struct hyi_asked *asked, hy_ref from, hy_ref to, hyi_question **out_ask) {
     hyi_question *ask = NULL;
     if (asked->free_first) {
-        ask = ask_of(asked, asked->free_first - 1);
+        ask = asked->free_first;
         asked->free_first = ask->next_free;
     } else {
         hy_err err = ask_new_slot(asked, &ask);
@@ -128,16 +129,14 @@ static void ask_release(hyi_question *ask) {
     ask->waiter = NULL;
     ask->then = NULL;
     ask->next_free = asked->free_first;
-    asked->free_first = ask->index + 1;
+    asked->free_first = ask;
     asked->count--;
 }
 
 // ---- places and tokens ------------------------------------------------------------------------
 
 static uint64_t ask_place(const hyi_question *ask) {
-    const hyi_worker *worker = ask->asked->worker;
-    return (uint64_t)worker->node->options.number << 40 | (uint64_t)worker->number << 32 |
-           (ask->index + 1);
+    return ask->asked->places | (ask->index + 1);
 }
 
 static hy_asker ask_token(const hyi_question *ask) {

@@ -47,7 +47,8 @@ typedef struct hyi_then {
 typedef struct hyi_question {
     hyi_due due; // the timeout
     struct hyi_asked *asked;
-    uint32_t index, next_free;
+    uint32_t index;
+    struct hyi_question *next_free;
     // Written by the worker; read by any that asks (cycle.c). Released in the order number (0),
     // rest, number; so who reads the same number before and after the rest has read what belongs to
     // it.
@@ -61,9 +62,10 @@ typedef struct hyi_question {
 struct hyi_asked {
     hyi_worker *worker;
     uint64_t next_number;
-    uint32_t free_first; // index + 1; 0: none
-    uint32_t used;       // slots so far
-    uint32_t count;      // asks that wait
+    uint64_t places;          // of all its slots, but for the index + 1
+    hyi_question *free_first; // NULL: none
+    uint32_t used;            // slots so far
+    uint32_t count;           // asks that wait
     _Atomic(hyi_question *) chunks[HYI_ASK_CHUNKS];
 };
 
