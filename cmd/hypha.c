@@ -14,6 +14,7 @@ static const char hypha_help[] =
     "  replay FILE --verify  steps the whole journal again and meets every digest, or says where "
     "not\n"
     "  schema export         records as .proto, TypeScript, SQL or JSON Schema\n"
+    "  top                   what a running program does, once a second\n"
     "\n"
     "  hypha <command> --help says more.  hypha --version says " HY_VERSION ".\n"
     "  Exit codes: 0 all is well, 1 it is not, 2 the command line was not understood.\n";
@@ -24,7 +25,8 @@ int main(int argc, char **argv) {
         int (*run)(int argc, char **argv);
     } commands[] = { { "inspect", cmd_inspect },
                      { "replay", cmd_replay },
-                     { "schema", cmd_schema } };
+                     { "schema", cmd_schema },
+                     { "top", cmd_top } };
 
     const char *name = argc > 1 ? argv[1] : "";
     if (argc < 2) {

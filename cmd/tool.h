@@ -15,6 +15,7 @@ enum { TOOL_OK = 0, TOOL_FAILED = 1, TOOL_USAGE = 2 };
 int cmd_inspect(int argc, char **argv);
 int cmd_replay(int argc, char **argv);
 int cmd_schema(int argc, char **argv);
+int cmd_top(int argc, char **argv);
 
 // ---- saying things ----------------------------------------------------------------------------
 
