@@ -65,8 +65,10 @@ hy_err hyi_wait_end_or_draining(hy_ref ref);
 void hyi_health_begin(hy_actor *actor); // it is up
 void hyi_health_end(hy_actor *actor);
 void hyi_health_waits(hy_actor *actor);
-void hyi_health_tick(hy_actor *actor);   // SYSTEM_HEALTH. Handler
-void hyi_health_passed(hy_actor *actor); // health_max passed while a check waits
+void hyi_health_tick(hy_actor *actor);         // SYSTEM_HEALTH. Handler
+bool hyi_health_is_due(const hy_actor *actor); // of one with kin: it is to be asked in hy_receive
+void hyi_health_look(hy_actor *actor);         // there: asks, if so
+void hyi_health_passed(hy_actor *actor);       // health_max passed while a check waits
 
 // hoard.c: all of it, the latest first; `fini`s may wait. Called again where one failed.
 void hyi_hoard_release(hy_actor *actor);

@@ -6,11 +6,14 @@
 // health_max. As many as health_failures in a row are the actor's failure: with what the check
 // said, or HY_TIMEOUT. Each failed check is an event.
 //
+// A fiber actor is asked in hy_receive, on its own fiber.
+//
 // The next check is due health_every after the end of this one: a slow check is not asked again
 // meanwhile. A handler that computes for ever is not seen here, but by the watchdog.
 #include "actor/ending.h"
 #include "actor/limits.h"
 
+static void health_check(hy_actor *actor);
 static void health_next(hy_actor *actor, hy_err err);
 
 void hyi_health_begin(hy_actor *actor) {
@@ -22,18 +25,36 @@ void hyi_health_begin(hy_actor *actor) {
 void hyi_health_end(hy_actor *actor) {
     hyi_limits_stop(actor, HYI_LIMIT_TICK);
     hyi_limits_stop(actor, HYI_LIMIT_CHECK);
-    if (actor->kin && actor->kin->limits) actor->kin->limits->is_checking = false;
+    struct hyi_limits *limits = actor->kin ? actor->kin->limits : NULL;
+    if (limits) limits->is_checking = limits->is_due = false;
 }
 
 void hyi_health_tick(hy_actor *actor) {
     if (actor->phase != HYI_RUNNING) return;
-    if (actor->flags & HYI_ACTOR_LENT) {
-        hyi_limits_start(actor, HYI_LIMIT_CHECK, hyi_options(actor)->health_max);
+    if ((actor->flags & HYI_ACTOR_LENT) == 0) {
+        health_check(actor);
         return;
     }
+    actor->kin->limits->is_due = (actor->flags & HYI_ACTOR_FIBER) != 0;
+    hyi_limits_start(actor, HYI_LIMIT_CHECK, hyi_options(actor)->health_max);
+}
+
+bool hyi_health_is_due(const hy_actor *actor) {
+    return actor->kin->limits && actor->kin->limits->is_due;
+}
+
+void hyi_health_look(hy_actor *actor) {
+    if (!hyi_health_is_due(actor)) return;
+    actor->kin->limits->is_due = false;
+    hyi_limits_stop(actor, HYI_LIMIT_CHECK);
+    health_check(actor);
+}
+
+static void health_check(hy_actor *actor) {
     struct hyi_limits *limits = actor->kin->limits;
     limits->is_checking = true;
     limits->is_late = false;
+    if (actor->flags & HYI_ACTOR_LENT) hyi_health_waits(actor); // nobody tells when it does
     hy_err err = actor->type->health(actor, actor->state);
     if (limits->is_late) err = HY_TIMEOUT;
     limits->is_checking = false;
@@ -55,6 +76,7 @@ void hyi_health_passed(hy_actor *actor) {
         limits->is_late = true;
         hyi_cancel_lent(actor, HY_TIMEOUT);
     } else if (actor->flags & HYI_ACTOR_LENT) {
+        limits->is_due = false;
         health_next(actor, HY_TIMEOUT); // it did not get its turn
     } else {
         hyi_health_tick(actor);

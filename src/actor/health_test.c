@@ -100,10 +100,78 @@ static hy_err a_check_that_takes_too_long_has_failed(grove *g) {
     return HY_OK;
 }
 
+// ---- fiber actors -----------------------------------------------------------------------------
+
+typedef struct reader {
+    uint32_t starts, checks, messages;
+    bool is_sick, sleeps;
+} reader;
+
+static hy_err reader_start(hy_actor *self, void *state, const void *arg) {
+    (void)self;
+    *(reader **)state = (reader *)(uintptr_t)arg;
+    (*(reader **)state)->starts++;
+    return HY_OK;
+}
+
+static hy_err reader_health(hy_actor *self, void *state) {
+    (void)self;
+    reader *r = *(reader **)state;
+    r->checks++;
+    return r->is_sick ? HY_BUSY : HY_OK;
+}
+
+static hy_err reader_run(hy_actor *self, void *state) {
+    reader *r = *(reader **)state;
+    hy_received received;
+    hy_err err = HY_OK;
+    while ((err = hy_receive(self, HY_NEVER, &received)) == HY_OK) {
+        r->messages++;
+        if (r->sleeps) (void)hy_sleep(HY_SECONDS(1000000));
+    }
+    return err == HY_CLOSED ? HY_OK : err;
+}
+
+static const hy_actor_type reader_type = { .name = "reader",
+                                           .state_size = sizeof(reader *),
+                                           .start = reader_start,
+                                           .health = reader_health,
+                                           .run = reader_run,
+                                           .protocol = &grove_protocol };
+
+static hy_err fiber_actors_are_asked_while_they_receive(grove *g) {
+    static reader r; // its actor ends after this body
+    r = (reader){ .is_sick = false };
+    CHECK_OK(hy_actors_in(NULL, g->node, NULL, &g->root));
+    grove_ref ref;
+    const hy_actor_options options = { .size = sizeof options,
+                                       .restart = HY_PERMANENT,
+                                       .health_every = HY_SECONDS(1),
+                                       .health_failures = 2 };
+    CHECK_OK(HY_SPAWN(grove, g->node, g->root, &reader_type, &r, &options, &ref));
+    CHECK_OK(grove_settle(HY_MS(10500)));
+    CHECK_EQ(r.checks, 10);
+    CHECK_OK(HY_TELL(grove, note, ref, .number = 1));
+    CHECK_OK(grove_settle(HY_MS(10)));
+    CHECK(r.messages == 1 && r.starts == 1);
+    r.is_sick = true;
+    CHECK_OK(grove_settle(HY_SECONDS(2)));
+    CHECK_EQ(r.starts, 2);
+    r.is_sick = false;
+    r.sleeps = true;
+    CHECK_OK(HY_TELL(grove, note, ref, .number = 2));
+    CHECK_OK(grove_settle(HY_SECONDS(7))); // checks that do not get their turn
+    CHECK_EQ(r.starts, 3);
+    CHECK_EQ(grove_events(g->node, HY_EVENT_HEALTH), 4);
+    return HY_OK;
+}
+
 GROVE_SIM(so_many_failed_checks_are_a_failure)
 GROVE_SIM(a_handler_that_waits_too_long_is_unhealthy)
 GROVE_SIM(a_check_that_takes_too_long_has_failed)
+GROVE_SIM(fiber_actors_are_asked_while_they_receive)
 
 KIT_TESTS(KIT_TEST_ONCE(sim_so_many_failed_checks_are_a_failure),
           KIT_TEST_ONCE(sim_a_handler_that_waits_too_long_is_unhealthy),
-          KIT_TEST_ONCE(sim_a_check_that_takes_too_long_has_failed))
+          KIT_TEST_ONCE(sim_a_check_that_takes_too_long_has_failed),
+          KIT_TEST_ONCE(sim_fiber_actors_are_asked_while_they_receive))

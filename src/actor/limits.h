@@ -18,6 +18,7 @@ typedef enum hyi_limit_kind {
 struct hyi_limits {
     hyi_limit *of[HYI_LIMITS]; // NULL: does not run
     uint32_t health_failures;  // in a row
+    bool is_due;               // a fiber actor's check: at its next hy_receive
     bool is_checking;          // `health` runs
     bool is_late;              // it ran longer than health_max
 };

@@ -356,5 +356,10 @@ void hyi_down(hy_actor *actor, hyi_message *message) {
     } else if (is_link) {
         err = down.why;
     }
-    if (err != HY_OK) hyi_failed(actor, err, NULL, NULL);
+    if (err == HY_OK) return;
+    if (actor->flags & HYI_ACTOR_FIBER) { // in hy_receive, which goes on
+        hyi_doom(actor, err);
+    } else {
+        hyi_failed(actor, err, NULL, NULL);
+    }
 }

@@ -140,6 +140,7 @@ hy_err hy_receive(hy_actor *self, hy_ns deadline, hy_received *out_received) {
     receive_done(me);
     hy_err err = hy_check();
     for (;;) {
+        hyi_health_look(self);
         hyi_message *message = err == HY_OK ? receive_take(me, &err) : NULL;
         if (message) {
             me->handling = message;
@@ -156,7 +157,8 @@ hy_err hy_receive(hy_actor *self, hy_ns deadline, hy_received *out_received) {
 }
 
 void hyi_receive_look(hy_actor *actor) {
-    if (!hyi_mailbox_has_some(actor) && !(actor->flags & HYI_ACTOR_ENDING)) return;
+    bool is_ending = (actor->flags & HYI_ACTOR_ENDING) != 0;
+    if (!hyi_mailbox_has_some(actor) && !is_ending && !hyi_health_is_due(actor)) return;
     hy_task *task = actor->kin->receiver;
     actor->kin->receiver = NULL;
     hyi_wake(task, HY_OK);
