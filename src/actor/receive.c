@@ -39,6 +39,7 @@ static hy_err run_main(void *start_arg) {
     hy_arena_init(&me.arena, start.worker->node->mem, 0);
     hyi_list_append(&start.worker->lent, &me.link);
     hyi_task_set_word(hyi_current, &me);
+    hyi_fiber_rescuable(true);
     hy_err err = HY_CANCELLED; // it was killed before it began
     if (!(actor->ending & HYI_ENDING_KILLED)) err = actor->type->run(actor, actor->state);
     if (err == HY_OK) {

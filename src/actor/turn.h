@@ -15,6 +15,9 @@ void hyi_actor_bind(hyi_worker *worker, hy_actor *actor);
 // no block any more, and is to end.
 void hyi_turn_fail(hyi_dispatcher *me, hy_actor *actor, hy_err err, const char *text);
 
+// The root of a worker: handlers that use up their stack fail. fail.c.
+void hyi_fail_watch(hyi_worker *worker);
+
 // The handler has waited, and returned `err`; or a fiber actor's function has: the rest of the
 // visit. The running fiber is the dispatcher no more. True.
 bool hyi_turn_returned(hyi_worker *worker, hyi_dispatcher *me, hy_err err);

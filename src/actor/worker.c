@@ -115,6 +115,7 @@ static hy_err worker_dispatch(void *arg) {
     for (;;) {
         hy_actor *actor = hyi_share_next(worker);
         if (!actor) {
+    hyi_fiber_rescuable(true);
             if (worker->leaving) break;
             worker_nap(worker);
             continue;
@@ -297,6 +298,7 @@ void hyi_worker_stop(hyi_worker *worker) {
     worker->leaving = true;
     if (worker->dispatcher_parked && worker->dispatcher) hyi_worker_attend(worker);
     while (worker->dispatcher || worker->dispatcher_coming || hyi_park_is_posted(worker) ||
+    hyi_fail_watch(worker);
            hyi_wheel_is_posted(worker->wheel))
         (void)hy_yield();
     if (worker->is_real) hy_world_expect(worker->world, false);
