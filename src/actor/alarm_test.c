@@ -1,4 +1,8 @@
 // alarm_test.c - messages to oneself: when they come, and that they do not come.
+//
+// A tower sets alarms as it is told and counts what rings. That it is never early holds in every
+// world, and is checked in its handler; when exactly it rings only a simulated clock can say, so
+// tests that count on that run there alone, and the others wait until it has rung.
 #include "kit/kit.h"
 #include "actor/alarm.h"
 #include "actor/ask.h"

@@ -1,4 +1,9 @@
 // ask_test.c - what an ask ends with, whatever becomes of the one that is asked.
+//
+// One kind of actor that does with a question all that can be done with it: answers, refuses,
+// promises, passes on, stashes, takes it, fails, ends. The tests ask it from fibers, from handlers
+// that wait and from handlers that do not, in the simulated world and in the real one. Limits of
+// time that are to pass are short; those that are not to are far more than a slow machine needs.
 #include "kit/kit.h"
 #include "actor/ask.h"
 #include "actor/node_suite.h"

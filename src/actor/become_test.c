@@ -1,4 +1,7 @@
 // become_test.c - behaviours change with the next message, and starts begin with the first again.
+//
+// Two behaviours of one protocol answer the same question differently, over the same state, and one
+// of them lacks a handler: what it cannot handle is a dead letter, not the other one's business.
 #include "kit/kit.h"
 #include "actor/node_suite.h"
 #include "actor/soft_suite.h"

@@ -1,4 +1,8 @@
 // receive_test.c - actors in blocking style.
+//
+// A reader adds up what it is told, in a loop around hy_receive, and writes what it is told by that
+// call into a story that outlives it. All ways out of the loop are tried: the end of the function,
+// its failure from within and from deep below, a stop, a kill; and what comes between two messages.
 #include "kit/kit.h"
 #include "actor/ask.h"
 #include "actor/node_suite.h"

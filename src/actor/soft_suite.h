@@ -1,8 +1,8 @@
 // soft_suite.h - checks of what somebody else may have had no memory for.   Room: actor (tests).
 // Includes: the kit.
 //
-// When the kit makes an allocation fail, it may be an actor's, which then fails, and whoever asks it
-// is told HY_CLOSED or HY_NOT_FOUND. Such a run ends there, with HY_NOMEM.
+// When the kit makes an allocation fail, it may be an actor's, which then fails, and whoever asks
+// it is told HY_CLOSED or HY_NOT_FOUND. Such a run ends there, with HY_NOMEM.
 #ifndef HYI_ACTOR_SOFT_SUITE_H
 #define HYI_ACTOR_SOFT_SUITE_H
 

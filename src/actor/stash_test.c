@@ -1,4 +1,7 @@
 // stash_test.c - what was put off comes first later, in its order.
+//
+// A door that is closed stashes who walks through it. The digits of those who came through, one
+// after the other, are one number, which shows the order at a glance.
 #include "kit/kit.h"
 #include "actor/node_suite.h"
 #include "actor/soft_suite.h"
