@@ -38,13 +38,14 @@
 //
 // Lingering: an actor that has emptied its mailbox stays owned for a while (a short queue of them),
 // which saves a ping-pong all atomics. It is looked at again when that queue is full, after every
-// so many turns, and before the worker parks; then it is ready again or marked EMPTY. A turn that
-// took long makes the actor `slow`: before one of those runs, all that linger are let go and all
-// that are ready but it are shared, so nobody waits behind it.
+// so many turns, and before the worker parks; then it is ready again or marked EMPTY.
 //
-// Shared: a worker with more than one ready actor keeps up to 16 of the oldest in a list under a
-// lock, un-owned in the sense of `owner`, from which anybody, it too, takes; so what waits behind a
-// long handler can be run by others. Whoever shares wakes one parked worker, if there is one.
+// Shared: at the end of a slice (some hundred handlers, or some ten microseconds) a worker puts up
+// to 16 of its ready actors into a list under a lock, un-owned in the sense of `owner`, from which
+// anybody, it too, takes; so what waits behind a long handler can be run by others. Where handlers
+// take long, slices are short, all that linger are let go, and all but the next ready one is
+// shared. When others are idle a worker with more than one ready actor shares between two turns,
+// too, but once a slice. Whoever shares wakes one parked worker, if there is one.
 //
 // Out: a handler's second and further messages to one foreign actor are linked and pushed with one
 // exchange: 16 of them, or at the end of the handler. Nothing is in there when a handler has ended,
@@ -194,7 +195,6 @@ _Static_assert(offsetof(hy_actor, inline_state) % 8 == 0, "states are aligned");
 enum {
     HYI_ACTOR_READY = 1,     // in the owner's ready queue, or running
     HYI_ACTOR_LINGERS = 2,   // in the owner's queue of those
-    HYI_ACTOR_SLOW = 4,      // its latest turn took long
     HYI_ACTOR_LENT = 8,      // a handler of it waits: turns do what is urgent, and no more
     HYI_ACTOR_FIBER = 16,    // a fiber actor
     HYI_ACTOR_INJECTED = 32, // in the list of a worker that is to take it
@@ -283,6 +283,7 @@ struct hyi_worker {
     uint8_t clocked;            // how often the time since then counts as busy; 0: it is not exact
     uint8_t naps;               // times that the dispatcher was parked; wraps
     bool slow;                  // the latest slice: its handlers took long
+    bool woke_one;              // in this slice
     uint32_t slice, slice_left; // handlers until the clock is looked at
     hyi_free_block *free_blocks[HYI_BLOCK_CLASSES]; // slab.h
     struct hyi_slabs *slabs;                        // slab.c
@@ -350,6 +351,7 @@ struct hy_node {
     hy_actor *free_slots;                          // slots_lock
     _Atomic int64_t born;                          // by foreign threads, as hyi_worker.born
     _Atomic uint64_t sent, dropped[HY_DROP_COUNT]; // by foreign threads
+    _Atomic uint32_t idle;                         // workers that sleep
     _Atomic bool closing;
     _Atomic uint64_t incidents;
     struct hyi_letters *letters;     // dead.c

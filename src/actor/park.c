@@ -69,7 +69,9 @@ void hyi_park_worker(hyi_worker *worker) {
         HYI_BUMP(worker->parks, 1);
         worker->dispatcher_parked = true;
         hyi_fiber_lend(false);
+        atomic_fetch_add_explicit(&worker->node->idle, 1, memory_order_relaxed); // a hint
         hy_err err = hyi_park(&wait);
+        atomic_fetch_sub_explicit(&worker->node->idle, 1, memory_order_relaxed);
         HY_ASSERT(err == HY_OK); // nothing but hyi_worker_attend ends it
         hyi_fiber_lend(true);
         HYI_BUMP(worker->wakes, 1);

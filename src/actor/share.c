@@ -1,10 +1,11 @@
 // share.c - which worker runs a ready actor.
 //
-// A worker's ready actors stand in a plain list. What is too much for it, the oldest, it puts in a
-// shared list under a lock, where everybody may take them, it too: see the essay in inside.h. Both
-// directions happen once a slice (some hundred handlers), so a busy worker pays nothing for being
-// helped. Actors that only one worker may run, or that no worker sent to, are injected: a list
-// under a lock, which the worker looks at once a slice and before it sleeps.
+// A worker's ready actors stand in a plain list. What is too much for it it puts in a shared list
+// under a lock, where everybody may take them, it too: see the essay in inside.h. Both directions
+// happen once a slice (some hundred handlers), and once more in a slice when others are idle, so a
+// busy worker pays nothing for being helped. Actors that only one worker may run, or that no worker
+// sent to, are injected: a list under a lock, which the worker looks at once a slice and before it
+// sleeps.
 //
 // Lingering: a ring of up to 16 idle actors that are owned still. HYI_ACTOR_LINGERS says that an
 // actor is in the ring, whether it is ready again or not.
@@ -19,7 +20,8 @@ _Static_assert(sizeof(((hyi_worker *)0)->lingering) / sizeof(hy_actor *) == LING
 
 static bool share_take_back(hyi_worker *worker);
 static bool share_take(hyi_worker *worker);
-static void share_give(hyi_worker *worker, uint32_t count);
+static void share_give(hyi_worker *worker, uint32_t keep, uint32_t count);
+static void share_some(hyi_worker *worker);
 
 // ---- ready ------------------------------------------------------------------------------------
 
@@ -162,7 +164,20 @@ static bool share_take_back(hyi_worker *worker) {
     pthread_mutex_lock(&worker->share_lock);
     hy_actor *first = share_all_of(worker, &count);
     pthread_mutex_unlock(&worker->share_lock);
+    // They are older than what is ready now.
+    hy_actor *newer_first = worker->ready_first, *newer_last = worker->ready_last;
+    uint32_t newer_count = worker->ready_count;
+    worker->ready_first = NULL;
+    worker->ready_count = 0;
     share_own_all(worker, first, count);
+    if (newer_first && worker->ready_first) {
+        worker->ready_last->next = newer_first;
+        worker->ready_last = newer_last;
+    } else if (newer_first) {
+        worker->ready_first = newer_first;
+        worker->ready_last = newer_last;
+    }
+    worker->ready_count += newer_count;
     return count > 0;
 }
 
@@ -208,17 +223,22 @@ static void share_wake_one(hyi_worker *worker) {
     }
 }
 
-// Up to `count` of the oldest that may move.
-static void share_give(hyi_worker *worker, uint32_t count) {
-    hy_actor *first = NULL, *last = NULL;
+// The worker keeps the `keep` oldest; of those behind them, as far as is looked, up to `count` that
+// may move go.
+static void share_give(hyi_worker *worker, uint32_t keep, uint32_t count) {
+    hy_actor *first = NULL, *last = NULL, *before = NULL, **link = &worker->ready_first;
     uint32_t given = 0;
-    for (uint32_t looked = worker->ready_count; looked > 0 && given < count; looked--) {
-        hy_actor *actor = share_take_first(worker);
-        actor->flags &= (uint8_t)~HYI_ACTOR_READY;
-        if (hyi_pinned(actor)) {
-            hyi_make_ready(worker, actor);
+    for (uint32_t looked = 0; *link && given < count && looked < keep + 4 * count; looked++) {
+        hy_actor *actor = *link;
+        if (looked < keep || hyi_pinned(actor)) {
+            before = actor;
+            link = &actor->next;
             continue;
         }
+        *link = actor->next;
+        if (worker->ready_last == actor) worker->ready_last = before;
+        worker->ready_count--;
+        actor->flags &= (uint8_t)~HYI_ACTOR_READY;
         if (actor->flags & HYI_ACTOR_LINGERS) hyi_linger_forget(worker, actor);
         atomic_store_explicit(&actor->owner, HYI_NO_OWNER, memory_order_relaxed);
         actor->next = NULL;
@@ -251,14 +271,32 @@ void hyi_share_slice(hyi_worker *worker) {
     hyi_linger_look(worker);
     if (worker->node->worker_count == 1) return;
     (void)share_take_back(worker);
-    uint32_t most = worker->ready_count / 2;
-    if (most > 0) share_give(worker, most < SHARE_MAX ? most : SHARE_MAX);
+    worker->woke_one = false;
+    // Where handlers take long nobody may wait behind the next one.
+    if (worker->slow) {
+        hyi_share_all(worker);
+    } else {
+        share_some(worker);
+    }
+}
+
+// Half of what is ready, from the middle: the oldest are next here anyway.
+static void share_some(hyi_worker *worker) {
+    uint32_t half = worker->ready_count / 2;
+    if (half > SHARE_MAX) half = SHARE_MAX;
+    if (half > 0) share_give(worker, half, half);
+}
+
+void hyi_share_with_idle(hyi_worker *worker) {
+    if (worker->woke_one) return;
+    worker->woke_one = true;
+    share_some(worker);
 }
 
 void hyi_share_all(hyi_worker *worker) {
     hyi_linger_let_go(worker);
     if (worker->node->worker_count > 1 && worker->ready_count > 0) {
-        share_give(worker, worker->ready_count);
+        share_give(worker, 1, SHARE_MAX);
     }
 }
 

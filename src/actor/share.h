@@ -18,8 +18,10 @@ hy_actor *hyi_share_next(hyi_worker *worker);
 void hyi_share_slice(hyi_worker *worker);
 // What was injected, and the calls. Also when a worker has stopped: calls may still have come.
 void hyi_share_take_in(hyi_worker *worker);
-// All but the first of the ready ones: a slow one comes next.
+// All that linger, and up to 16 behind the first of the ready ones: handlers take long.
 void hyi_share_all(hyi_worker *worker);
+// Others are idle: shares, and wakes one, once a slice.
+void hyi_share_with_idle(hyi_worker *worker);
 // Is there anything that the worker could run? Before it sleeps.
 bool hyi_share_has_some(const hyi_worker *worker);
 

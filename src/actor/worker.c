@@ -103,6 +103,11 @@ static void worker_take_over(hyi_worker *worker, hyi_dispatcher *me) {
     worker->slice_left = worker->slice;
 }
 
+// By others that have nothing to do.
+static inline bool worker_is_watched(const hyi_worker *worker) {
+    return atomic_load_explicit(&worker->node->idle, memory_order_relaxed) > 0;
+}
+
 static hy_err worker_dispatch(void *arg) {
     hyi_worker *worker = (hyi_worker *)arg;
     hyi_dispatcher me = { .worker = worker, .task = hyi_current };
@@ -110,12 +115,12 @@ static hy_err worker_dispatch(void *arg) {
     if (worker->dispatcher) return HY_OK; // one has come back meanwhile
     hyi_list_init(&me.link);
     hyi_task_set_word(me.task, &me);
+    hyi_fiber_rescuable(true);
     hyi_here = worker;
     worker_take_over(worker, &me);
     for (;;) {
         hy_actor *actor = hyi_share_next(worker);
         if (!actor) {
-    hyi_fiber_rescuable(true);
             if (worker->leaving) break;
             worker_nap(worker);
             continue;
@@ -130,6 +135,8 @@ static hy_err worker_dispatch(void *arg) {
             worker_take_over(worker, &me);
         } else if (worker->slice_left == 0 || !worker->is_real) {
             worker_end_slice(worker);
+        } else if (worker->ready_count > 1 && worker_is_watched(worker)) {
+            hyi_share_with_idle(worker);
         }
     }
     worker->dispatcher = NULL;
@@ -212,12 +219,15 @@ void hyi_dispatcher_return(hyi_worker *worker, hyi_dispatcher *me) {
     hyi_list_remove(&me->link);
     actor->flags &= (uint8_t)~HYI_ACTOR_LENT;
     // Relaxed: see hy_actor.owner.
-    if (atomic_load_explicit(&actor->owner, memory_order_relaxed) == worker->number) {
-        hyi_make_ready(worker, actor);
-    } else if (hyi_inbox_seize(actor)) {
+    if (atomic_load_explicit(&actor->owner, memory_order_relaxed) != worker->number) {
+        // If this fails it is on its way here: bound to this worker until its next unusual turn.
+        if (!hyi_inbox_seize(actor)) return;
         atomic_store_explicit(&actor->owner, worker->number, memory_order_relaxed);
-        hyi_make_ready(worker, actor);
-    } // else it is on its way here: it is bound to this worker until its next turn
+    }
+    if (atomic_load_explicit(&actor->pinned, memory_order_relaxed) & HYI_PINNED_LENT) {
+        atomic_store_explicit(&actor->pinned, 0, memory_order_relaxed);
+    }
+    hyi_make_ready(worker, actor);
 }
 
 // ---- the record -------------------------------------------------------------------------------
@@ -288,6 +298,7 @@ hy_err hyi_worker_start(hyi_worker *worker, hy_scope *scope) {
         return err;
     }
     hyi_root_on_lent(worker->root, worker_on_lent, NULL);
+    hyi_fail_watch(worker);
     if (worker->is_real) hy_world_expect(worker->world, true);
     worker_look_at_clock(worker);
     hyi_worker_attend(worker);
@@ -298,7 +309,6 @@ void hyi_worker_stop(hyi_worker *worker) {
     worker->leaving = true;
     if (worker->dispatcher_parked && worker->dispatcher) hyi_worker_attend(worker);
     while (worker->dispatcher || worker->dispatcher_coming || hyi_park_is_posted(worker) ||
-    hyi_fail_watch(worker);
            hyi_wheel_is_posted(worker->wheel))
         (void)hy_yield();
     if (worker->is_real) hy_world_expect(worker->world, false);
