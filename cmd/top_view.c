@@ -506,6 +506,12 @@ static void view_scopes(view_frame *f) {
 
 // ---- head and foot ----------------------------------------------------------------------------
 
+static void view_end(hy_buf *out) {
+    while (out->len > 0 && out->ptr[out->len - 1] == ' ')
+        out->len--;
+    hy_buf_add_text(out, "\n");
+}
+
 static void view_title(const top_view *view, const top_model *model, hy_buf *out) {
     const top_value *now = model->now, *process = top_get(now, "process");
     top_line line = view_line(view, out);
@@ -522,7 +528,7 @@ static void view_title(const top_view *view, const top_model *model, hy_buf *out
     }
     if (line.column + 10 < line.width) top_tab(&line, line.width - 8);
     top_put(&line, TOP_SOFT, top_clock(top_number(now, "wall_ms")).text);
-    hy_buf_add_text(out, "\n");
+    view_end(out);
 }
 
 static void view_figure(top_line *line, const char *name, const char *value) {
@@ -553,7 +559,7 @@ static void view_figures(const top_view *view, const top_model *model, hy_buf *o
         view_figure(&line, "memory", top_bytes((double)top_number(process, "resident_bytes")).text);
         view_figure(&line, "files", top_count((double)top_number(process, "files_open")).text);
     }
-    hy_buf_add_text(out, "\n");
+    view_end(out);
 }
 
 static void view_alerts(const top_view *view, const top_model *model, hy_buf *out) {
@@ -570,7 +576,7 @@ static void view_alerts(const top_view *view, const top_model *model, hy_buf *ou
         top_put(&line, TOP_SOFT, i > 0 ? "; " : "");
         top_put(&line, model->alerts[i].style, model->alerts[i].text);
     }
-    hy_buf_add_text(out, "\n");
+    view_end(out);
 }
 
 static void view_foot(const top_view *view, hy_buf *out) {

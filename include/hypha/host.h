@@ -215,6 +215,10 @@ typedef struct hy_host_stats {
     char store_trouble[160];    // of the store's last failure; empty: it has committed since
 } hy_host_stats;
 HY_API hy_host_stats hy_host_stats_of(const hy_host *host);
+// Appends them as one JSON object, for a console (docs/FORMATS.md). HY_NOMEM, HY_TOO_LARGE, and
+// HY_NOT_UTF8 where a name is no text.
+HY_API HY_CHECKED hy_err hy_host_stats_json(const char *name, const hy_host_stats *stats,
+                                            hy_buf *out);
 HY_API const hy_machine *hy_host_machine(const hy_host *host);
 
 // ---- fleets -----------------------------------------------------------------------------------

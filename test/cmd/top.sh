@@ -31,6 +31,10 @@ printf '\033' >"$work/escape"
 expect 0 "$hypha" top --file "$here/top/odd.json"
 grep -qF "$(cat "$work/escape")" "$work/out" && fail "a name speaks to the terminal, or a pipe has colours"
 
+expect 0 "$hypha" top --help
+says "usage: hypha top"
+expect 0 "$hypha" help top
+says "usage: hypha top"
 expect 2 "$hypha" top --frobnicate
 complains "this was not expected: --frobnicate"
 expect 2 "$hypha" top --port 70000
