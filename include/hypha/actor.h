@@ -202,8 +202,8 @@ typedef enum hy_full { // what a full mailbox does
 } hy_full;
 
 typedef struct hy_mailbox_options {
-    uint32_t capacity; // messages waiting, stashed, or at hand of a handler that waits; 0: 1,024; at
-                       // most 2^24. Other workers' senders may pass it by what they send in the
+    uint32_t capacity; // messages waiting, stashed, or at hand of a handler that waits; 0: 1,024;
+                       // at most 2^24. Other workers' senders may pass it by what they send in the
                        // same moment, and with DROP_OLD by as much again until the actor's turn
     hy_full full;
     hy_ref redirect;
