@@ -407,7 +407,7 @@ typedef struct hy_node_options {
 // Ends with the scope, after its tasks, as a service: actors stop, in reverse order, those below
 // nobody last. Actors see what `scope` binds now (HY_GET): values that all threads may use; what
 // providers would build is seen only if it was built by now. HY_NOMEM, HY_LIMIT, HY_CLOSED,
-// HY_RANGE
+// HY_RANGE, HY_EXISTS (the number is taken)
 HY_API HY_CHECKED hy_err hy_node_open(hy_scope *scope, const hy_node_options *options,
                                       hy_node **out_node);
 HY_API uint32_t hy_node_workers(const hy_node *node);
