@@ -351,6 +351,7 @@ struct hy_node {
     hy_actor *free_slots;                          // slots_lock
     _Atomic int64_t born;                          // by foreign threads, as hyi_worker.born
     _Atomic uint64_t sent, dropped[HY_DROP_COUNT]; // by foreign threads
+    _Atomic size_t messages_bytes;                 // slab.c
     _Atomic uint32_t idle;                         // workers that sleep
     _Atomic bool closing;
     _Atomic uint64_t incidents;

@@ -51,8 +51,8 @@ typedef struct hyi_slabs {
 } hyi_slabs;
 
 typedef struct slab_large { // before a block of no class
-    hy_mem *mem;
-    size_t size; // with this
+    hy_node *node;          // NULL: the system's memory
+    size_t size;            // with this
 } slab_large;
 _Static_assert(sizeof(slab_large) == 16, "blocks are 16-aligned");
 
@@ -135,14 +135,22 @@ static void *slab_from_bags(hyi_slabs *slabs, uint32_t block_class) {
     return block;
 }
 
+// Counted against messages_bytes_max, by whole spans: what is in the slabs may be needed at any
+// moment. NULL: no memory, or too much.
+static void *slab_from_node(hy_node *node, size_t size) {
+    size_t max = node->options.messages_bytes_max;
+    size_t before = atomic_fetch_add_explicit(&node->messages_bytes, size, memory_order_relaxed);
+    void *got = max > 0 && before + size > max ? NULL : hy_mem_alloc(node->mem, size);
+    if (!got) atomic_fetch_sub_explicit(&node->messages_bytes, size, memory_order_relaxed);
+    return got;
+}
+
 static bool slab_new_span(hyi_worker *worker) {
     hyi_slabs *slabs = worker->slabs;
     hy_node *node = worker->node;
     // One page more than is used, for the alignment.
     size_t size = ((size_t)slabs->span_pages + 1) * SLAB_PAGE_BYTES;
-    size_t max = node->options.messages_bytes_max;
-    if (max > 0 && hyi_slabs_bytes(worker) + size > max) return false;
-    slab_span *span = (slab_span *)hy_mem_alloc(node->mem, size);
+    slab_span *span = (slab_span *)slab_from_node(node, size);
     if (!span) return false;
     span->next = slabs->spans;
     span->size = size;
@@ -188,14 +196,22 @@ void *hyi_block_fetch(hyi_worker *worker, uint32_t block_class) {
 }
 
 static void *slab_large_alloc(size_t size) {
-    hy_mem *mem = hyi_here ? hyi_here->node->mem : hy_mem_system();
-    if (size > SIZE_MAX - sizeof(slab_large) - 16) return NULL;
-    size = (size + 15) & ~(size_t)15; // tails lie at the end, aligned
-    slab_large *large = (slab_large *)hy_mem_alloc(mem, size + sizeof *large);
+    hy_node *node = hyi_here ? hyi_here->node : NULL;
+    if (size > SIZE_MAX - sizeof(slab_large)) return NULL;
+    size += sizeof(slab_large);
+    void *got = node ? slab_from_node(node, size) : hy_mem_alloc(hy_mem_system(), size);
+    slab_large *large = (slab_large *)got;
     if (!large) return NULL;
-    large->mem = mem;
-    large->size = size + sizeof *large;
+    large->node = node;
+    large->size = size;
     return large + 1;
+}
+
+static void slab_large_free(void *block) {
+    slab_large *large = (slab_large *)block - 1;
+    hy_node *node = large->node;
+    if (node) atomic_fetch_sub_explicit(&node->messages_bytes, large->size, memory_order_relaxed);
+    hy_mem_free(node ? node->mem : hy_mem_system(), large, large->size);
 }
 
 // ---- giving back ------------------------------------------------------------------------------
@@ -203,8 +219,7 @@ static void *slab_large_alloc(size_t size) {
 void hyi_block_free(void *block, uint8_t block_class) {
     if (!block) return;
     if (__builtin_expect(block_class == HYI_BLOCK_LARGE, 0)) {
-        slab_large *large = (slab_large *)block - 1;
-        hy_mem_free(large->mem, large, large->size);
+        slab_large_free(block);
         return;
     }
     hyi_page *page = hyi_page_of(block);

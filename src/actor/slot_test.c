@@ -1,0 +1,104 @@
+// slot_test.c - refs mean one actor each, for ever, and nodes are found by their number.
+#include "actor/slot.h"
+#include "actor/node_suite.h"
+
+#include "kit/kit.h"
+
+static const hy_actor_type idle_type = { .name = "idle" };
+
+static hy_err spawn_idle(hy_node *node, hy_ref *out_ref) {
+    return hy_spawn_actor(node, HY_NOBODY, &idle_type, NULL, NULL, out_ref);
+}
+
+static hy_err stop_and_wait(hy_ref ref) {
+    hy_actor_stop(ref);
+    return hy_actor_wait_end(ref, HY_NEVER);
+}
+
+static hy_err a_ref_outlives_its_actor(hy_node *node, void *unused) {
+    (void)unused;
+    hy_ref first, second;
+    CHECK_OK(spawn_idle(node, &first));
+    CHECK(hy_actor_is_alive(first));
+    CHECK(hy_node_of(first) == node);
+    CHECK_OK(stop_and_wait(first));
+    CHECK(!hy_actor_is_alive(first));
+    CHECK_OK(spawn_idle(node, &second));
+    CHECK(!hy_ref_equal(first, second));
+    CHECK(!hy_actor_is_alive(first)); // whoever is in the slot by now
+    CHECK(hy_actor_is_alive(second));
+    CHECK(!hy_actor_is_alive(HY_NOBODY));
+    hy_ref nowhere = { second.id ^ ((uint64_t)0xff << 56) };
+    CHECK(hy_node_of(nowhere) == NULL);
+    CHECK(!hy_actor_is_alive(nowhere));
+    hy_ref beyond = { second.id | UINT32_MAX };
+    CHECK(!hy_actor_is_alive(beyond));
+    return HY_OK;
+}
+NODE_ALL(a_ref_outlives_its_actor)
+
+static hy_err a_used_up_slot_is_left(hy_node *node, void *unused) {
+    (void)unused;
+    hy_ref ref;
+    CHECK_OK(spawn_idle(node, &ref));
+    CHECK_OK(stop_and_wait(ref));
+    hy_actor *actor = hyi_slot_at(node, (uint32_t)ref.id);
+    atomic_store(&actor->life, (HYI_GENERATION_MAX - 1) << 8); // as after so many lives
+    hy_ref last;
+    do {
+        CHECK_OK(spawn_idle(node, &last));
+    } while ((uint32_t)last.id != (uint32_t)ref.id);
+    CHECK_EQ(hyi_ref_generation(last), HYI_GENERATION_MAX - 1);
+    CHECK_OK(stop_and_wait(last));
+    for (uint32_t i = 0; i < 200; i++) {
+        hy_ref other;
+        CHECK_OK(spawn_idle(node, &other));
+        CHECK((uint32_t)other.id != (uint32_t)last.id);
+    }
+    return HY_OK;
+}
+
+static hy_err sim_a_used_up_slot_is_left(hy_mem *mem) {
+    return node_in_sim(mem, NULL, a_used_up_slot_is_left, NULL);
+}
+
+static hy_err a_node_has_so_many_actors(hy_node *node, void *unused) {
+    (void)unused;
+    hy_ref refs[8], more;
+    for (uint32_t i = 0; i < 8; i++)
+        CHECK_OK(spawn_idle(node, &refs[i]));
+    CHECK_ERR(spawn_idle(node, &more), HY_LIMIT);
+    CHECK_OK(stop_and_wait(refs[3]));
+    CHECK_OK(spawn_idle(node, &more));
+    CHECK_ERR(spawn_idle(node, &refs[3]), HY_LIMIT);
+    return HY_OK;
+}
+
+static hy_err sim_a_node_has_so_many_actors(hy_mem *mem) {
+    hy_node_options options = { .size = sizeof options, .actors_max = 8 };
+    return node_in_sim(mem, &options, a_node_has_so_many_actors, NULL);
+}
+
+static hy_err three_a_node_has_so_many_actors(hy_mem *mem) {
+    hy_node_options options = { .size = sizeof options, .actors_max = 8 };
+    return node_in_real(mem, 3, &options, a_node_has_so_many_actors, NULL);
+}
+
+static hy_err a_number_is_taken_once(hy_node *node, void *unused) {
+    (void)unused;
+    hy_node *other = NULL;
+    hy_ref ref;
+    CHECK_ERR(hy_node_open(NULL, HY_OPTIONS(hy_node, .workers = 1), &other), HY_EXISTS);
+    CHECK_OK(hy_node_open(NULL, HY_OPTIONS(hy_node, .workers = 1, .number = 9), &other));
+    CHECK_OK(spawn_idle(other, &ref));
+    CHECK_EQ(hyi_ref_node(ref), 9);
+    CHECK(hy_node_of(ref) == other && other != node);
+    return stop_and_wait(ref);
+}
+NODE_ALL(a_number_is_taken_once)
+
+KIT_TESTS(KIT_TEST(sim_a_ref_outlives_its_actor), KIT_TEST(one_a_ref_outlives_its_actor),
+          KIT_TEST(two_a_ref_outlives_its_actor), KIT_TEST_ONCE(sim_a_used_up_slot_is_left),
+          KIT_TEST(sim_a_node_has_so_many_actors), KIT_TEST(three_a_node_has_so_many_actors),
+          KIT_TEST(sim_a_number_is_taken_once), KIT_TEST(one_a_number_is_taken_once),
+          KIT_TEST(two_a_number_is_taken_once))
