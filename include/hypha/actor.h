@@ -243,6 +243,7 @@ typedef struct hy_actor_options {
 // good at once: what is sent waits for the start. Children stop in reverse order of their spawn,
 // before their parent stops and before it is started again. HY_NOMEM, HY_LIMIT (actors_max,
 // children_max), HY_NOT_FOUND (no such parent), HY_CLOSED (it, or the node, is stopping), HY_RANGE.
+// Where another worker has the parent at the moment, its refusal is what the child ends with.
 HY_API HY_ANY_THREAD HY_CHECKED hy_err hy_spawn_actor(hy_node *node, hy_ref parent,
                                                       const hy_actor_type *type, const void *arg,
                                                       const hy_actor_options *options,
@@ -266,12 +267,14 @@ HY_API hy_err hy_actor_wait_end(hy_ref ref, hy_ns deadline);
 // fine.
 HY_API HY_ANY_THREAD void hy_actor_stop(hy_ref ref);
 // Without its `stop`, and a handler that waits is cancelled (HY_CANCELLED). A handler that computes
-// cannot be interrupted: it ends first.
+// cannot be interrupted: it ends first. To its supervisor this is a failure with HY_CANCELLED, and
+// may be followed by another start. All below are killed with it.
 HY_API HY_ANY_THREAD void hy_actor_kill(hy_ref ref);
 HY_API HY_ANY_THREAD bool hy_actor_is_alive(hy_ref ref); // not gone: it may be between two starts
 
 // Actors as a part of a scope: gives a supervisor whose actors stop, in reverse order, when `scope`
-// is closed, after its tasks; its failure is put before the scope's policy, as a service's is.
+// is closed, after its tasks; its failure is put before the scope's policy, as a service's is, but
+// it cannot be started again: a policy that wants that fails the scope with HY_RESTARTS.
 // `options` are the supervisor's. Fiber. HY_NOMEM, HY_CLOSED, HY_LIMIT.
 HY_API HY_CHECKED hy_err hy_actors_in(hy_scope *scope, hy_node *node,
                                       const hy_actor_options *options, hy_ref *out_supervisor);
@@ -294,7 +297,7 @@ HY_API HY_NORETURN void hy_fail(hy_actor *self, hy_err err, const char *text);
 
 // Until the end of this start: memory counted against memory_max (beyond it the actor fails with
 // HY_LIMIT, unless it asked the mem itself, which says NULL), and things to be closed, latest
-// first.
+// first. hy_actor_own takes `object` in every case: on HY_NOMEM `fini` has been called.
 HY_API hy_mem *hy_actor_mem(hy_actor *self);
 HY_API void *hy_actor_alloc(hy_actor *self, size_t size); // cleared; never NULL: fails the actor
 HY_API HY_CHECKED hy_err hy_actor_own(hy_actor *self, void *object, void (*fini)(void *object));
@@ -308,11 +311,13 @@ HY_API void hy_become(hy_actor *self, const hy_behaviour *behaviour);
 HY_API HY_CHECKED hy_err hy_stash(hy_actor *self, const void *message);
 HY_API void hy_unstash(hy_actor *self);
 
-// A word about the end of `who`, also when it has ended by now. Monitors end with either side.
-// HY_NOMEM, HY_NOT_FOUND (another node's).
+// A word about the end of `who` for good (not when it is started again), also when it has ended by
+// now (HY_NOT_FOUND: nobody knows any more how). Monitors end with this start of `self`. HY_NOMEM,
+// also as a word, where `who` has no memory for it; HY_NOT_FOUND (another node's).
 HY_API HY_CHECKED hy_err hy_monitor(hy_actor *self, hy_ref who, uint64_t *out_monitor);
 HY_API void hy_unmonitor(hy_actor *self, uint64_t monitor); // no word comes after it
-// Both ways: whoever ends with an error takes the other along, unless that has a `down`.
+// Both ways: whoever ends with an error takes the other along, unless that has a `down`. Each end
+// of a start counts, and is the end of the link. Twice is fine. HY_NOMEM, HY_NOT_FOUND as above.
 HY_API HY_CHECKED hy_err hy_link(hy_actor *self, hy_ref who);
 HY_API void hy_unlink(hy_actor *self, hy_ref who);
 
