@@ -119,6 +119,7 @@ static void model_alert(top_model *model, top_style style, const char *format, .
 
 static void model_alerts_of_machines(top_model *model) {
     const top_value *machines = top_get(model->now, "machines");
+    const top_value *were = top_get(model->before, "machines");
     for (const top_value *m = machines ? machines->first : NULL; m != NULL; m = m->next) {
         const hy_text name = top_text(m, "name"), trouble = top_text(m, "store_trouble");
         if (top_number(m, "halted")) {
@@ -127,6 +128,9 @@ static void model_alerts_of_machines(top_model *model) {
         } else if (trouble.len > 0) {
             model_alert(model, TOP_BAD, "machine %.*s stores nothing: %.*s", HY_SHOW(name),
                         HY_SHOW(trouble));
+        } else if (top_speed(model, m, top_same(were, m, "name"), "retries") > 0) {
+            model_alert(model, TOP_WARN, "machine %.*s: attempts fail: %.*s", HY_SHOW(name),
+                        HY_SHOW(top_text(m, "last_failure")));
         }
     }
 }

@@ -69,7 +69,7 @@ function tilesOf(now, before, seconds) {
     }
     if (now.scopes?.fibers !== undefined) add("fibers", "Fibers", now.scopes.fibers, "count");
     if (process) {
-        add("cpu", `Processor, ${plural(process.cores, "core")}`,
+        add("cpu", `CPU, ${plural(process.cores, "core")}`,
             speed(process.cpu_ns, before?.process?.cpu_ns, seconds) / 1e9, "percent", true);
         add("memory", "Memory", process.resident_bytes, "bytes");
     }
@@ -108,7 +108,10 @@ function actorsOf(now, follower, seconds) {
 function machinesOf(now, before, seconds) {
     return (now.machines ?? []).map((machine) => {
         const was = before?.machines?.find((m) => m.name === machine.name);
-        return { ...machine, steps: speed(machine.durable_seq, was?.durable_seq, seconds) };
+        return {
+            ...machine, steps: speed(machine.durable_seq, was?.durable_seq, seconds),
+            retrying: speed(machine.retries, was?.retries, seconds),
+        };
     });
 }
 
@@ -122,6 +125,9 @@ function alertsOf(view) {
         if (machine.halted) say("bad", `machine ${machine.name} halted: ${machine.halted_by}`);
         else if (machine.store_trouble) {
             say("bad", `machine ${machine.name} stores nothing: ${machine.store_trouble}`);
+        } else if (machine.retrying > 0) {
+            const why = machine.last_failure ?? "no reason is given";
+            say("warn", `machine ${machine.name}: attempts fail: ${why}`);
         }
     }
     for (const store of snapshot.stores ?? []) {

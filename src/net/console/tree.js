@@ -37,8 +37,10 @@ export function drawActors(actors, redraw) {
 
 // ---- which rows ----
 
+// What is in trouble comes before what is only busy.
 function activity(actor) {
-    return actor.rate + 1000 * actor.fill + actor.below.length + (actor.restarts ? 10 : 0);
+    const isInTrouble = actor.fill >= .8 || actor.phase !== "running" || actor.oldest_ns > 1e9;
+    return actor.rate + 1000 * actor.fill + actor.below.length + (isInTrouble ? 1e12 : 0);
 }
 
 function treeList(actors) {
