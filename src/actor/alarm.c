@@ -166,8 +166,7 @@ static void alarm_again(alarm_record *record) {
     HY_ASSERT(err == HY_OK); // the wheel's timer runs while it fires
 }
 
-static void alarm_on_due(hyi_due *due) {
-    alarm_record *record = HYI_HOLDER(alarm_record, due, due);
+static void alarm_ring(alarm_record *record) {
     hyi_message *message = record->message;
     hy_ref to = record->to;
     hy_actor *actor = hyi_find(to);
@@ -196,6 +195,14 @@ static void alarm_on_due(hyi_due *due) {
     if (hyi_send(to, kind, message, NULL) != HY_OK && repeats) {
         atomic_store_explicit(&record->waits, false, memory_order_relaxed);
     }
+}
+
+static void alarm_on_due(hyi_due *due) {
+    alarm_record *record = HYI_HOLDER(alarm_record, due, due);
+    hyi_worker *here = hyi_here; // of another node, perhaps, on the same thread
+    hyi_here = record->worker;
+    alarm_ring(record);
+    hyi_here = here;
 }
 
 bool hyi_alarm_stands(hy_actor *actor, hyi_message *message) {

@@ -260,7 +260,7 @@ void hyi_asks_end(hy_actor *actor) {
     while (asks->owed) {
         hyi_owed *owed = asks->owed;
         asks->owed = owed->next;
-        answer_refuse(owed->asker, HY_CLOSED);
+        if (hyi_ask_waits(owed->asker)) answer_refuse(owed->asker, HY_CLOSED);
         hyi_block_free(owed, owed->block_class);
     }
     asks->owed_count = 0;

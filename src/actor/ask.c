@@ -242,7 +242,10 @@ bool hyi_ask_end(hyi_worker *worker, hy_asker asker, const hy_message_kind *kind
 
 static void ask_on_timeout(hyi_due *due) {
     hyi_question *ask = HYI_HOLDER(hyi_question, due, due);
-    (void)hyi_ask_end(ask->asked->worker, ask_token(ask), NULL, HY_TIMEOUT, NULL, NULL);
+    hyi_worker *here = hyi_here; // of another node, perhaps, on the same thread
+    hyi_here = ask->asked->worker;
+    (void)hyi_ask_end(hyi_here, ask_token(ask), NULL, HY_TIMEOUT, NULL, NULL);
+    hyi_here = here;
 }
 
 static void ask_unhook(hyi_wait *wait) {
