@@ -366,9 +366,9 @@ struct hy_node {
 // ---- slot.c -----------------------------------------------------------------------------------
 
 // The actor that `ref` means, or NULL. It may end at any moment after that on another worker; its
-// memory stays an actor's. A push that follows looks at the generation again after its exchange
-// (see queue.h): what was pushed to one that has ended is given to the dead letters by its new
-// owner.
+// memory stays an actor's, for the workers of its node (others: hyi_find_hold, slot.h). A push that
+// follows looks at the generation again after its exchange (see queue.h): what was pushed to one
+// that has ended is given to the dead letters by its new owner.
 HY_ANY_THREAD hy_actor *hyi_find(hy_ref ref);
 hy_ref hyi_ref_of(const hy_actor *actor);
 // A slot with type, behaviour, state and phase set (HYI_UNBORN; the state is cleared by hyi_begin),

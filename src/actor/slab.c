@@ -197,8 +197,8 @@ void *hyi_block_fetch(hyi_worker *worker, uint32_t block_class) {
 
 static void *slab_large_alloc(size_t size) {
     hy_node *node = hyi_here ? hyi_here->node : NULL;
-    if (size > SIZE_MAX - sizeof(slab_large)) return NULL;
-    size += sizeof(slab_large);
+    if (size > SIZE_MAX - sizeof(slab_large) - 15) return NULL;
+    size = (size + sizeof(slab_large) + 15) & ~(size_t)15; // tails lie at the end, see tail.h
     void *got = node ? slab_from_node(node, size) : hy_mem_alloc(hy_mem_system(), size);
     slab_large *large = (slab_large *)got;
     if (!large) return NULL;

@@ -17,17 +17,22 @@
 #define SLOT_SMALL_NODE 4096u // actors_max below which workers keep none
 
 _Atomic(hy_node *) hyi_nodes[256];
+static _Atomic(hy_node *) slot_open[256]; // those that may still be found
 static _Atomic uint32_t slot_holders[256];
 
 // ---- nodes ------------------------------------------------------------------------------------
 
 hy_err hyi_node_enter(hy_node *node) {
     hy_node *nobody = NULL;
+    uint8_t number = node->options.number;
+    // Acquire: pairs with the release in hyi_node_forget of the one before.
+    if (!atomic_compare_exchange_strong_explicit(&hyi_nodes[number], &nobody, node,
+                                                 memory_order_acq_rel, memory_order_relaxed)) {
+        return HY_EXISTS;
+    }
     // Release: pairs with the acquire in hyi_node_hold.
-    return atomic_compare_exchange_strong_explicit(&hyi_nodes[node->options.number], &nobody, node,
-                                                   memory_order_release, memory_order_relaxed)
-               ? HY_OK
-               : HY_EXISTS;
+    atomic_store_explicit(&slot_open[number], node, memory_order_release);
+    return HY_OK;
 }
 
 hy_node *hyi_node_hold(uint8_t number) {
@@ -35,7 +40,7 @@ hy_node *hyi_node_hold(uint8_t number) {
     // it sees this count, or the node is gone from the table here.
     atomic_fetch_add_explicit(&slot_holders[number], 1, memory_order_seq_cst);
     hyi_yield_point("hold: counted");
-    hy_node *node = atomic_load_explicit(&hyi_nodes[number], memory_order_seq_cst);
+    hy_node *node = atomic_load_explicit(&slot_open[number], memory_order_seq_cst);
     if (!node) hyi_node_let_go(number);
     return node;
 }
@@ -48,15 +53,18 @@ void hyi_node_let_go(uint8_t number) {
 void hyi_node_forget(hy_node *node) {
     uint8_t number = node->options.number;
     if (atomic_load_explicit(&hyi_nodes[number], memory_order_relaxed) != node) return;
-    atomic_store_explicit(&hyi_nodes[number], NULL, memory_order_seq_cst);
-    // Whoever holds it is in the middle of a push, and does not wait.
+    atomic_store_explicit(&slot_open[number], NULL, memory_order_seq_cst);
+    // Whoever holds it is in the middle of a push, and does not wait. It may still ask an actor for
+    // its node.
     while (atomic_load_explicit(&slot_holders[number], memory_order_seq_cst) > 0) {
         hyi_yield_point("forget: held");
     }
+    // Release: pairs with the acquire in hyi_node_enter.
+    atomic_store_explicit(&hyi_nodes[number], NULL, memory_order_release);
 }
 
 hy_node *hy_node_of(hy_ref ref) {
-    return atomic_load_explicit(&hyi_nodes[hyi_ref_node(ref)], memory_order_acquire);
+    return atomic_load_explicit(&slot_open[hyi_ref_node(ref)], memory_order_acquire);
 }
 
 // ---- finding ----------------------------------------------------------------------------------
@@ -85,6 +93,23 @@ hy_actor *hyi_find(hy_ref ref) {
     if (here && here->node->options.number == number) return hyi_find_in(here->node, ref);
     const hy_node *node = hy_node_of(ref);
     return node ? hyi_find_in(node, ref) : NULL;
+}
+
+static bool slot_is_at_home(hy_ref ref) {
+    const hyi_worker *here = hyi_here;
+    return here && here->node->options.number == hyi_ref_node(ref);
+}
+
+hy_actor *hyi_find_hold(hy_ref ref) {
+    if (slot_is_at_home(ref)) return hyi_find_in(hyi_here->node, ref);
+    const hy_node *node = ref.id ? hyi_node_hold(hyi_ref_node(ref)) : NULL;
+    hy_actor *actor = node ? hyi_find_in(node, ref) : NULL;
+    if (node && !actor) hyi_node_let_go(hyi_ref_node(ref));
+    return actor;
+}
+
+void hyi_find_let_go(hy_ref ref) {
+    if (!slot_is_at_home(ref)) hyi_node_let_go(hyi_ref_node(ref));
 }
 
 hy_actor *hyi_slot_at(const hy_node *node, uint32_t index) {

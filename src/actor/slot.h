@@ -25,6 +25,11 @@ void hyi_node_forget(hy_node *node);             // waits until nobody holds it
 // Of a node that the caller holds or works for. NULL: there is none, or no longer.
 HY_ANY_THREAD hy_actor *hyi_find_in(const hy_node *node, hy_ref ref);
 
+// As hyi_find, for threads that are no workers of the node: what was found stays memory until
+// hyi_find_let_go, by the same thread, which does not wait in between. NULL: nothing is held.
+HY_ANY_THREAD hy_actor *hyi_find_hold(hy_ref ref);
+HY_ANY_THREAD void hyi_find_let_go(hy_ref ref);
+
 // A slot that is nobody's. HY_LIMIT, HY_NOMEM.
 HY_ANY_THREAD HY_CHECKED hy_err hyi_slot_take(hy_node *node, hy_actor **out_actor);
 // Gives a slot back whose actor has gone (its generation has grown) or never was.
