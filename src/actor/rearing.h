@@ -61,5 +61,6 @@ void hyi_child_again(hy_actor *self, void *subject);
 // This start of `self` ends (phase HYI_STOPPING): the last child is told, if it was not; with
 // `kill`, without grace. True: there is none left.
 bool hyi_children_stop(hy_actor *self, bool kill);
+bool hyi_rearing_holds(const hyi_rearing *rearing); // between two messages
 
 #endif

@@ -360,6 +360,22 @@ bool hyi_children_stop(hy_actor *self, bool kill) {
     return true;
 }
 
+bool hyi_rearing_holds(const hyi_rearing *rearing) {
+    uint32_t count = 0;
+    const hyi_list *children = &rearing->children;
+    for (hyi_link *link = hyi_list_first(children); link; link = hyi_list_after(children, link)) {
+        const hyi_birth *child = hyi_child_at(link);
+        count++;
+        HY_ASSERT(child->parent == rearing->actor);
+        HY_ASSERT((child->place == HYI_CHILD_PAUSED) == (child->pause != NULL));
+        HY_ASSERT(HY_IMPLIES(child->is_in_group, rearing->group != HYI_GROUP_NONE));
+        HY_ASSERT(HY_IMPLIES(child->place == HYI_CHILD_DOWN, child->is_in_group));
+    }
+    HY_ASSERT(count == rearing->count);
+    HY_ASSERT((rearing->group == HYI_GROUP_PAUSE_) == (rearing->paused != NULL));
+    return true;
+}
+
 // ---- system messages --------------------------------------------------------------------------
 
 // False: `self` may have gone.
@@ -405,6 +421,9 @@ void hyi_supervise(hy_actor *actor, hyi_message *message) {
         return;
     }
     if (!supervise_one(actor, message)) return;
+    bool rears = hyi_lives(actor) && actor->kin && actor->kin->rearing;
+    bool is_doomed = (actor->ending & HYI_ENDING_DOOMED) != 0;
+    HY_ASSERT_SLOW(!rears || is_doomed || hyi_rearing_holds(actor->kin->rearing));
     // Doomed by what came: now, unless its handler waits.
     bool ends = actor->phase == HYI_RUNNING && (actor->flags & HYI_ACTOR_ENDING) &&
                 !(actor->flags & HYI_ACTOR_LENT);
