@@ -31,7 +31,9 @@ static inline void message_begin(hyi_message *message, const hy_message_kind *ki
 
 void *hyi_message_new(const hy_message_kind *kind, size_t size) {
     hyi_worker *here = hyi_here;
-    uint32_t usual = hyi_block_class_of(sizeof(hyi_message) + size);
+    // A question's asker lies behind it: with room for that from the start it need not move.
+    size_t bytes = sizeof(hyi_message) + size + (kind->reply ? HYI_TAIL_ASKED : 0);
+    uint32_t usual = hyi_block_class_of(bytes);
     if (__builtin_expect(here && usual != HYI_BLOCK_LARGE, 1)) {
         hyi_message *block = (hyi_message *)hyi_block_take(here, usual);
         if (__builtin_expect(!block, 0)) return NULL;
@@ -39,7 +41,7 @@ void *hyi_message_new(const hy_message_kind *kind, size_t size) {
         return block + 1;
     }
     uint8_t block_class = 0;
-    hyi_message *message = (hyi_message *)hyi_block_alloc(sizeof *message + size, &block_class);
+    hyi_message *message = (hyi_message *)hyi_block_alloc(bytes, &block_class);
     if (__builtin_expect(!message, 0)) return NULL;
     message_begin(message, kind, block_class);
     return message + 1;
