@@ -119,15 +119,35 @@ static hy_ns carried_time_left(const hyi_more_tail *more, hy_ns now) {
     return left > 0 ? left : 1; // 0 would say that there is no deadline
 }
 
+// Baggage without a time left, and nobody who observes scopes: the scope need not keep a copy.
+static hy_err carried_lightly(hy_actor *actor, hyi_message *message, const hy_baggage *baggage,
+                              hy_err *out_scope_err) {
+    hy_err err = HY_OK;
+    HY_SCOPE(scope, out_scope_err, .name = "message") {
+        scope->baggage = baggage; // its block's is a copy on the stack that outlives it
+        err = actor->behaviour->handle(actor, actor->state, message);
+    }
+    return err;
+}
+
+static hy_err carried_fully(hy_actor *actor, hyi_message *message, const hy_baggage *baggage,
+                            hy_err *out_scope_err) {
+    hy_err err = HY_NOMEM;
+    HY_SCOPE(scope, out_scope_err, .name = "message", .baggage = baggage) {
+        err = actor->behaviour->handle(actor, actor->state, message);
+    }
+    return err;
+}
+
 hy_err hyi_handle_carried(hyi_worker *worker, hy_actor *actor, hyi_message *message) {
     const hyi_more_tail *more = hyi_more_of(message);
     if (!more || !more->baggage) return actor->behaviour->handle(actor, actor->state, message);
     hy_baggage baggage = *more->baggage;
     baggage.time_left = carried_time_left(more, worker->batch_began);
-    hy_err err = HY_NOMEM, scope_err = HY_OK;
-    HY_SCOPE(scope, &scope_err, .name = "message", .baggage = &baggage) {
-        err = actor->behaviour->handle(actor, actor->state, message);
-    }
+    hy_err scope_err = HY_OK;
+    bool is_light = baggage.time_left == HY_NEVER && !hyi_current->root->observer;
+    hy_err err = is_light ? carried_lightly(actor, message, &baggage, &scope_err)
+                          : carried_fully(actor, message, &baggage, &scope_err);
     // That the sender's time ran out is no failure of a handler that is content.
     bool cut = scope_err == HY_TIMEOUT || scope_err == HY_CANCELLED;
     return err == HY_OK && !cut ? scope_err : err;
