@@ -1,4 +1,10 @@
 // ending_test.c - the ways in which a start of an actor ends, and their limits of time.
+//
+// All of it in simulated worlds, so that limits can be checked to the millisecond without waiting.
+// Failures are also provoked where they hurt most: in `start`, in `stop`, in the release of what an
+// actor owns, while a handler waits. What always holds: everything owned is released once, the
+// latest first; `stop` is called once after each start that was done, unless it was killed; and who
+// waits for the end is told.
 #include "actor/grove_suite.h"
 #include "kit/kit.h"
 

@@ -1,4 +1,12 @@
 // grove_suite.c - plants: what their actors do, and what they check.
+//
+// A plant's actor does nothing useful, but it fails in every way there is, when a message says so,
+// and each of its hooks looks around: whether its own last start is over, whether its parent has
+// begun, whether its children, and where that is promised its younger siblings, have ended. So
+// every test that grows a tree checks the order of supervision, whatever else it is about.
+//
+// The plants are plain memory of the test. They are written by whichever worker runs the actor at
+// the time, and only supervision orders that; what the test itself writes meanwhile is atomic.
 #include "actor/grove_suite.h"
 #include "kit/kit.h"
 

@@ -1,4 +1,9 @@
 // health_test.c - checks that fail, that wait, and that do not get their turn.
+//
+// A check is due at a time that is known, so in a simulated world it can be counted exactly. What
+// must hold: only failures in a row count; a check that waits, or waits for its turn, for longer
+// than health_max has failed, whatever it says itself; the next one is due after the end of this
+// one; and fiber actors, whose handler always waits, are asked while they receive.
 #include "actor/grove_suite.h"
 #include "kit/kit.h"
 

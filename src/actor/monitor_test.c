@@ -1,4 +1,10 @@
 // monitor_test.c - words about the end of others, and failing together.
+//
+// Watchers are told by messages what to watch and what to forget, and write down each word that
+// they hear. What must hold: one word for each monitor, after the end for good and not before, none
+// after hy_unmonitor, none for a start of the watcher that is over; and whoever is linked fails
+// with the other, unless it has a `down`. With each allocation failing in turn a word may come
+// early, with HY_NOMEM, but none is lost and nothing leaks.
 #include "actor/grove_suite.h"
 #include "kit/kit.h"
 

@@ -1,4 +1,10 @@
 // restart_test.c - what a restart keeps and what not, how often there is one, and when.
+//
+// One rule of supervision a test, in a simulated world, where pauses cost nothing and can be
+// measured. What must hold: the state is fresh (the plants check that), the mailbox and the ref are
+// the old ones; the message that failed is not handled again, or, where that does no harm, so often
+// as the options say; intensity is counted for each child and for all together, and whatever was
+// decided can be seen in the events.
 #include "actor/grove_suite.h"
 #include "kit/kit.h"
 

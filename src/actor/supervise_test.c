@@ -1,4 +1,10 @@
 // supervise_test.c - supervision across workers and threads, and how high a failure climbs.
+//
+// A supervisor and its children may run on different workers, and be spawned and stopped by threads
+// that are none. Nothing here may depend on who is faster: the tests ask until they are answered,
+// and then look at what the plants have noted, which tsan watches. The ladder is the worst crash
+// loop there is: each level starts the next one again as often as it may, and the number of starts
+// at the bottom is known beforehand.
 #include "actor/grove_suite.h"
 #include "kit/kit.h"
 
