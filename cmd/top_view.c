@@ -16,6 +16,7 @@
 #define VIEW_EVENTS 12u
 #define VIEW_LETTERS 8u
 #define VIEW_DEPTH 32u
+#define VIEW_BROTHERS 24u // more than these are shown only where they do something
 
 typedef struct view_frame {
     top_view *view;
@@ -191,23 +192,55 @@ static void view_actor_row(view_frame *f, uint32_t index, uint32_t depth, bool t
     view_actor_numbers(f, line, a);
 }
 
+// One of many brothers that does nothing, and has nothing to say.
+static bool view_is_quiet(const top_actor *a) {
+    return a->first < 0 && a->rate <= 0 && top_number(a->is, "queued") == 0 &&
+           top_number(a->is, "restarts") == 0 && top_is(a->is, "phase", "running");
+}
+
+typedef struct view_group { // of brothers, on the way down the tree
+    int32_t at;
+    bool many;
+    uint32_t quiet; // left out so far
+} view_group;
+
+static view_group view_group_of(const view_frame *f, int32_t first) {
+    uint32_t count = 0;
+    for (int32_t at = first; at >= 0; at = f->model->actors[at].next)
+        count++;
+    return (view_group){ .at = first, .many = count > VIEW_BROTHERS };
+}
+
+static void view_group_end(view_frame *f, const view_group *group, uint32_t depth) {
+    if (group->quiet == 0) return;
+    top_line *line = view_next(f, 0);
+    top_tab(line, 2 + 2 * depth + (f->view->live ? 2 : 0));
+    top_putf(line, TOP_SOFT, "and %s more that idle", top_count(group->quiet).text);
+}
+
 static void view_actor_tree(view_frame *f) {
-    int32_t path[VIEW_DEPTH];
+    view_group path[VIEW_DEPTH];
     uint32_t depth = 0;
-    path[0] = f->model->first_root;
-    while (path[depth] >= 0 || depth > 0) {
-        if (path[depth] < 0) {
+    path[0] = view_group_of(f, f->model->first_root);
+    for (;;) {
+        view_group *group = &path[depth];
+        if (group->at < 0) {
+            view_group_end(f, group, depth);
+            if (depth == 0) return;
             depth--;
-            path[depth] = f->model->actors[path[depth]].next;
             continue;
         }
-        const top_actor *a = &f->model->actors[path[depth]];
-        view_actor_row(f, (uint32_t)path[depth], depth, true);
+        const uint32_t index = (uint32_t)group->at;
+        const top_actor *a = &f->model->actors[index];
+        group->at = a->next;
+        if (group->many && view_is_quiet(a)) {
+            group->quiet++;
+            continue;
+        }
+        view_actor_row(f, index, depth, true);
         const uint64_t key = view_key("actor", top_text(a->is, "ref"));
         if (a->first >= 0 && depth + 1 < VIEW_DEPTH && !view_is_folded(f->view, key)) {
-            path[++depth] = a->first;
-        } else {
-            path[depth] = a->next;
+            path[++depth] = view_group_of(f, a->first);
         }
     }
 }
@@ -557,7 +590,6 @@ static void view_figures(const top_view *view, const top_model *model, hy_buf *o
     if (top_has(process, "pid")) {
         view_figure(&line, "cpu", known ? top_percent(model->cpu).text : "?");
         view_figure(&line, "memory", top_bytes((double)top_number(process, "resident_bytes")).text);
-        view_figure(&line, "files", top_count((double)top_number(process, "files_open")).text);
     }
     view_end(out);
 }
