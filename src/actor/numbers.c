@@ -143,6 +143,7 @@ static hy_ns numbers_oldest(const hyi_worker *worker, const hy_actor *actor) {
     const hyi_message *urgent = actor->kin ? actor->kin->urgent_first : NULL;
     if (!oldest) oldest = urgent;
     if (!oldest || oldest->stamp == 0) return 0;
+    if (oldest->flags & HYI_MESSAGE_ALARM) return 0; // its stamp may be of when it was set
     const int32_t age = (int32_t)(worker->batch_stamp - oldest->stamp);
     return age > 0 ? (hy_ns)age << 20 : 0;
 }
@@ -198,12 +199,7 @@ __attribute__((no_sanitize("thread"))) static uint32_t numbers_peek_ready(
 // Most mailboxes are the usual ones, and empty: those need no lock.
 static uint32_t numbers_peek_capacity(const hy_actor *actor) {
     if (numbers_queued(actor, HYI_MAILBOX_CAPACITY) == 0) return HYI_MAILBOX_CAPACITY;
-    struct hyi_mailboxes *all = hyi_node_of_actor(actor)->mailboxes;
-    pthread_mutex_t *lock = hyi_mailbox_lock(all, actor->slot);
-    const struct hyi_mailbox *box = hyi_mailbox_at(all, actor->slot);
-    const uint32_t capacity = box ? box->capacity : HYI_MAILBOX_CAPACITY;
-    pthread_mutex_unlock(lock);
-    return capacity;
+    return hyi_mailbox_capacity_from_outside(actor);
 }
 
 uint64_t hyi_actor_glance(const hy_actor *actor) {
@@ -217,13 +213,22 @@ uint64_t hyi_actor_glance(const hy_actor *actor) {
 // Of one that does not answer: it lives, by the caller's knowledge.
 static void numbers_fill_outside(const hy_actor *actor, hy_actor_stats *out) {
     const uint8_t owner = atomic_load_explicit(&actor->owner, memory_order_relaxed);
-    const hy_actor_type *type = actor->type;
+    const hy_actor_type *type = __atomic_load_n(&actor->type, __ATOMIC_RELAXED); // as in send.c
     out->type = type && type->name ? type->name : "actor";
     (void)snprintf(out->name, sizeof out->name, "%s", out->type);
     out->worker = owner;
     out->handled = numbers_peek_handled(actor);
     out->capacity = numbers_peek_capacity(actor);
     out->queued = out->queued_peak = numbers_queued(actor, out->capacity);
+}
+
+// False: it has gone.
+static bool numbers_find_outside(hy_ref ref, hy_actor_stats *out) {
+    const hy_actor *actor = hyi_find_hold(ref);
+    if (!actor) return false;
+    numbers_fill_outside(actor, out);
+    hyi_find_let_go(ref);
+    return true;
 }
 
 // ---- looking ----------------------------------------------------------------------------------
@@ -233,7 +238,7 @@ static void numbers_prune(numbers_look *look) {
     pthread_mutex_lock(&numbers_lock);
     for (uint32_t i = 0; i < look->count && look->left > 0; i++) {
         hyi_look_row *row = &look->rows[i];
-        if (row->answered || hyi_find(row->stats.ref)) continue;
+        if (row->answered || hy_actor_is_alive(row->stats.ref)) continue;
         row->stats.state = HY_PHASE_GONE;
         numbers_row_done(look, row);
     }
@@ -242,8 +247,7 @@ static void numbers_prune(numbers_look *look) {
 
 static void numbers_ask(numbers_look *look) {
     for (uint32_t i = 0; i < look->count; i++) {
-        hy_actor *actor = hyi_find(look->rows[i].stats.ref);
-        if (actor) hyi_poke(actor, HYI_ORDER_LOOK);
+        (void)hyi_poke_ref(look->rows[i].stats.ref, HYI_ORDER_LOOK);
     }
 }
 
@@ -294,23 +298,17 @@ hy_err hyi_look(hyi_look_row *rows, uint32_t count, hy_ns until) {
     hy_err err = numbers_wait(&look, until);
     numbers_settle(&look);
     for (uint32_t i = 0; i < count; i++) {
-        const hy_actor *actor = rows[i].answered ? NULL : hyi_find(rows[i].stats.ref);
-        if (actor) numbers_fill_outside(actor, &rows[i].stats);
+        if (!rows[i].answered) (void)numbers_find_outside(rows[i].stats.ref, &rows[i].stats);
     }
     return look.left == 0 ? HY_OK : err;
 }
 
 hy_err hy_actor_stats_of(hy_ref ref, hy_actor_stats *out_stats) {
-    const hy_actor *actor = hyi_find(ref);
-    if (!actor) return HY_NOT_FOUND;
     hyi_look_row row = { .stats = { .ref = ref } };
     hy_err err = HY_OK;
     const hy_scope *here = hy_scope_current();
-    if (here) {
-        err = hyi_look(&row, 1, hy_world_now(hy_scope_world(here)) + NUMBERS_PATIENCE);
-    } else {
-        numbers_fill_outside(actor, &row.stats);
-    }
+    if (!numbers_find_outside(ref, &row.stats)) return HY_NOT_FOUND;
+    if (here) err = hyi_look(&row, 1, hy_world_now(hy_scope_world(here)) + NUMBERS_PATIENCE);
     if (row.stats.state == HY_PHASE_GONE) return HY_NOT_FOUND;
     *out_stats = row.stats;
     return err;
