@@ -10,7 +10,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <hypha/host.h>
+
 #include "base/cleanup.h"
+#include "clinic.h"
 #include "kit/kit.h"
 #include "site_suite.h"
 
@@ -189,6 +192,26 @@ static hy_err file_of_another_program_is_refused(hy_mem *mem) {
     return HY_OK;
 }
 
+// A clinic of before, which kept all practices in one machine.
+static void trouble_run_old_clinic(const char *path) {
+    hy_host *host = NULL;
+    const clinic_setup setup = clinic_demo(7);
+    hy_call call = { .kind = CLINIC_IN_SETUP, .body = &setup };
+    CHECK(hy_host_open_file(path, &clinic_machine, &host, NULL) == HY_OK);
+    CHECK(hy_host_call(host, &call) == HY_OK);
+    CHECK(hy_host_finish(host) == HY_OK);
+}
+
+static hy_err file_of_an_older_clinic_is_refused(hy_mem *mem) {
+    (void)mem;
+    HY_CLEANUP(site_deinit) site s = { 0 };
+    trouble_with_past(&s);
+    CHECK_EQ(unlink(s.database), 0);
+    trouble_run_old_clinic(s.database);
+    trouble_refused(&s, NULL, "older clinic");
+    return HY_OK;
+}
+
 // The version that SQLite keeps for its users is a big-endian number at byte 60.
 static hy_err file_of_a_newer_version_is_refused(hy_mem *mem) {
     (void)mem;
@@ -342,6 +365,7 @@ KIT_TESTS(KIT_TEST_ONCE(port_in_use_is_told), KIT_TEST_ONCE(second_clinic_on_one
           KIT_TEST_ONCE(truncated_file_is_refused),
           KIT_TEST_ONCE(file_that_became_empty_is_not_taken_for_a_new_one),
           KIT_TEST_ONCE(flipped_bit_is_refused), KIT_TEST_ONCE(file_of_another_program_is_refused),
+          KIT_TEST_ONCE(file_of_an_older_clinic_is_refused),
           KIT_TEST_ONCE(file_of_a_newer_version_is_refused),
           KIT_TEST_ONCE(full_disk_refuses_and_loses_nothing),
           KIT_TEST_ONCE(bad_requests_are_answered_clearly), KIT_TEST_ONCE(large_body_is_refused),

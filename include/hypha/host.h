@@ -74,8 +74,8 @@ struct hy_look {
     void (*done)(hy_look *look); // look->err: HY_OK, or HY_NOT_COMMITTED: what was seen is not
                                  // true; look again
     hy_err err;
+    uint64_t seq;          // of the latest step that was seen; from `look` on
     struct hy_look *next_; // the host's
-    uint64_t host_seq_;
 };
 HY_API HY_CHECKED hy_err hy_host_look(hy_host *host, hy_look *look); // HY_CLOSED
 
@@ -305,10 +305,12 @@ HY_API HY_CHECKED hy_err hy_fleet_observe(hy_fleet *fleet, const hy_fleet_observ
 
 typedef struct hy_fleet_stats {
     hy_host_stats machines; // of all that were in memory since the fleet was opened, added up;
-                            // `halted` counts for any, `durable_seq` for none
+                            // `halted` for any; `durable_seq`, and what waits, of those now in
+                            // memory; `store_trouble` of the latest commit of all
     uint32_t resident, idle, opening, asleep; // now: in memory; of those idle, or being loaded; not
                                               // in memory, with a timer that will wake them
     uint64_t opened, rested, open_failures;
+    char open_trouble[160];    // why the latest could not be loaded
     uint64_t commits, batches; // groups that went to the store, and batches in them
     uint32_t batches_max;      // in one commit
     uint64_t checkpoints, checkpoints_failed;

@@ -94,6 +94,7 @@ typedef struct asking_look {
 
 static void asking_look_now(hy_look *look, const hy_view *view) {
     hy_look *theirs = ((asking_look *)look)->theirs;
+    theirs->seq = look->seq;
     theirs->look(theirs, view);
 }
 

@@ -229,6 +229,11 @@ static void committer_run(hy_work *work) {
 }
 
 static void committer_note(hyi_committer *committer) {
+    if (committer->why.text[0] != 0) {
+        memcpy(committer->trouble, committer->why.text, sizeof committer->trouble);
+    } else if (committer->op == HYI_APPEND && committer->commit == HY_COMMITTED) {
+        committer->trouble[0] = 0; // it is over
+    }
     switch (committer->op) {
     case HYI_APPEND:
         committer->reads_next = true;

@@ -61,7 +61,8 @@ typedef struct hyi_committer {
     hy_err err;
     bool has_more;
     hy_why why;
-    hy_ns dirty_at; // of the latest commit that no checkpoint covers; HY_NEVER: none
+    char trouble[160]; // of the store's last failure; empty: it has committed since
+    hy_ns dirty_at;    // of the latest commit that no checkpoint covers; HY_NEVER: none
     hy_ns checkpoint_idle_ns;
     void (*drained)(void *self, hy_err err); // closing: nothing waits, all is in the tables
     void *drained_self;

@@ -239,6 +239,8 @@ hy_fleet_stats hy_fleet_stats_of(const hy_fleet *fleet) {
                              .batches_max = fleet->committer.group_largest,
                              .checkpoints = fleet->committer.checkpoints,
                              .checkpoints_failed = fleet->committer.checkpoints_failed };
+    memcpy(stats.machines.store_trouble, fleet->committer.trouble,
+           sizeof stats.machines.store_trouble);
     for (uint32_t i = 0; i < fleet->part_count; i++) {
         const hy_err err = hyi_letter_visit(&fleet->parts[i], fleet_visit_stats, &stats);
         if (err != HY_OK) break; // cancelled: what is there is there

@@ -97,6 +97,7 @@ struct hyi_part {
 
     hy_host_stats gone; // of hosts that are no longer there
     uint64_t opened, rested, open_failures;
+    char open_trouble[160];
     struct hyi_worker *worker; // NULL: on the fleet's own thread
 };
 

@@ -69,6 +69,7 @@ static void letter_answered(hy_call *call) {
 
 static void letter_looks(hy_look *look, const hy_view *view) {
     letter *l = (letter *)(void *)((uint8_t *)look - offsetof(letter, look));
+    l->their_look->seq = look->seq;
     l->their_look->look(l->their_look, view);
 }
 

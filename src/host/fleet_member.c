@@ -114,6 +114,10 @@ static void member_rest(hyi_member *member) {
     const hyi_due *timer = member->host->timers.first;
     const bool is_loaded = member->host->open_err == HY_OK;
     hy_ns wake_at = timer != NULL ? timer->at : HY_NEVER;
+    if (!is_loaded) {
+        const char *trouble = member->host->stats.store_trouble;
+        memcpy(part->open_trouble, trouble, sizeof part->open_trouble);
+    }
     if (!is_loaded && member->may_owe) wake_at = hy_world_wall(part->world) + MEMBER_RETRY_NS;
     hyi_host_free(member->host);
     *(is_loaded ? &part->rested : &part->open_failures) += 1;

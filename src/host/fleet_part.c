@@ -138,6 +138,9 @@ void hyi_part_stats(const hyi_part *part, hy_fleet_stats *stats) {
     stats->opened += part->opened;
     stats->rested += part->rested;
     stats->open_failures += part->open_failures;
+    if (part->open_trouble[0] != 0) {
+        memcpy(stats->open_trouble, part->open_trouble, sizeof stats->open_trouble);
+    }
     hyi_fleet_add_stats(sum, &part->gone);
     for (uint32_t i = 0; i < part->bucket_count; i++) {
         const hyi_member *member = part->buckets[i];
@@ -150,9 +153,7 @@ void hyi_part_stats(const hyi_part *part, hy_fleet_stats *stats) {
             sum->pending_actions += one.pending_actions;
             sum->without_executor += one.without_executor;
             sum->reloading = sum->reloading || one.reloading;
-            if (one.store_trouble[0] != 0) {
-                memcpy(sum->store_trouble, one.store_trouble, sizeof sum->store_trouble);
-            }
+            sum->durable_seq += one.durable_seq;
         }
     }
 }

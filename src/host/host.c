@@ -336,7 +336,7 @@ hy_err hy_host_look(hy_host *host, hy_look *look) {
 
 static void host_look_now(hy_host *host, hy_look *look) {
     look->err = HY_OK;
-    look->host_seq_ = hy_state_seq(host->state);
+    look->seq = hy_state_seq(host->state);
     look->look(look, hy_state_view(host->state));
     hyi_looks *line = &host->looks;
     if (!hyi_batch_is_empty(host->building)) {

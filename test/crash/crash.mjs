@@ -13,7 +13,7 @@ import path from "node:path";
 
 import { newDice } from "./dice.mjs";
 import { CHECKS, readDatabase } from "./judge.mjs";
-import { after, ask, client, newCounts } from "./load.mjs";
+import { PRACTICES, after, ask, client, newCounts } from "./load.mjs";
 import { freePort, kill, launch, newClinic } from "./processes.mjs";
 
 const CRASHES = Number(process.env.CRASHES ?? 100);
@@ -60,11 +60,11 @@ async function crashManyTimes(clinic, provider, counts) {
     return stopped;
 }
 
-// Until only the daily routine is pending.
+// Until only the daily routine of each practice is pending.
 async function settle(clinic) {
     for (const end = Date.now() + SETTLE_MS; Date.now() < end;) {
         const health = await (await fetch(`${clinic.url}/health`)).json();
-        if (health.pending_actions === 1 && health.queue === 0) return;
+        if (health.pending_actions === PRACTICES && health.queue === 0) return;
         await new Promise((resolve) => setTimeout(resolve, 50));
     }
     throw new Error(`payments had not settled after ${SETTLE_MS / 1000} s`);

@@ -7,7 +7,7 @@
 const TRY_AGAIN = new Set([408, 425, 429, 500, 502, 503, 504]);
 const ANSWER_MS = 15000;
 const TREATMENTS = ["cleaning", "checkup", "filling", "root_canal"];
-const PRACTICES = 3;
+export const PRACTICES = 3;
 const DENTISTS = 3;
 const VISITS_EACH = 12; // then the patient is another one: the clinic allows 20 open ones
 const DAYS = 40;

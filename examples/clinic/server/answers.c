@@ -163,18 +163,20 @@ hy_err answer_week_read(const hy_view *view, uint32_t practice, uint32_t day, hy
 // ---- appointments ----
 
 // The history and the notes of attempts, together in order of time.
-static hy_err answers_history(const hy_view *view, const clinic_appointment *a,
-                              const clinic_notes *notes, hy_arena *arena, answer_appointment *out) {
+static hy_err answers_history(const answer_source *source, const clinic_appointment *a,
+                              hy_arena *arena, answer_appointment *out) {
+    const clinic_notes *notes = source->notes;
+    const uint64_t outside = out->appointment;
     size_t count_max = CLINIC_EVENTS_MAX;
-    for (uint64_t at = 0; notes_next(notes, a->id, &at) != NULL;)
+    for (uint64_t at = 0; notes_next(notes, outside, &at) != NULL;)
         count_max++;
     answer_event *events = answers_alloc(arena, count_max, sizeof *events);
     if (events == NULL) return HY_NOMEM;
     out->history.ptr = events;
     uint64_t noted = 0;
-    const notes_line *note = notes_next(notes, a->id, &noted);
+    const notes_line *note = notes_next(notes, outside, &noted);
     hy_cursor cursor =
-        hy_cursor_at(view, CLINIC_HISTORIES, &(clinic_history){ .appointment = a->id });
+        hy_cursor_at(source->view, CLINIC_HISTORIES, &(clinic_history){ .appointment = a->id });
     const clinic_history *h = hy_cursor_next(&cursor);
     bool ok = true;
     while (out->history.len < count_max) {
@@ -185,7 +187,7 @@ static hy_err answers_history(const hy_view *view, const clinic_appointment *a,
         events[out->history.len++] = (answer_event){ (is_note ? note->at : h->at) / HY_MS(1),
                                                      answers_copy(arena, what, &ok) };
         if (is_note) {
-            note = notes_next(notes, a->id, &noted);
+            note = notes_next(notes, outside, &noted);
         } else {
             h = hy_cursor_next(&cursor);
         }
@@ -193,12 +195,12 @@ static hy_err answers_history(const hy_view *view, const clinic_appointment *a,
     return ok ? HY_OK : HY_NOMEM;
 }
 
-hy_err answer_appointment_read(const hy_view *view, uint64_t appointment, const clinic_notes *notes,
-                               hy_arena *arena, answer_appointment *out) {
+hy_err answer_appointment_read(const answer_source *source, uint64_t appointment, hy_arena *arena,
+                               answer_appointment *out) {
     const clinic_appointment *a =
-        hy_row_get(view, CLINIC_APPOINTMENTS, &(clinic_appointment){ .id = appointment });
+        hy_row_get(source->view, CLINIC_APPOINTMENTS, &(clinic_appointment){ .id = appointment });
     if (a == NULL) return HY_NOT_FOUND;
-    *out = (answer_appointment){ .appointment = a->id,
+    *out = (answer_appointment){ .appointment = practice_outside(source->practice, a->id),
                                  .practice = a->practice,
                                  .dentist = a->dentist,
                                  .day = a->day,
@@ -207,11 +209,12 @@ hy_err answer_appointment_read(const hy_view *view, uint64_t appointment, const 
                                  .treatment = a->treatment,
                                  .state = a->state,
                                  .price_cents = a->price_cents };
-    return answers_history(view, a, notes, arena, out);
+    return answers_history(source, a, arena, out);
 }
 
-hy_err answer_mine_read(const hy_view *view, hy_id patient, const clinic_notes *notes,
-                        hy_arena *arena, answer_mine *out) {
+hy_err answer_mine_read(const answer_source *source, hy_id patient, hy_arena *arena,
+                        answer_mine *out) {
+    const hy_view *view = source->view;
     const clinic_patient *p =
         hy_row_get(view, CLINIC_PATIENTS, &(clinic_patient){ .patient = patient });
     if (p == NULL) return HY_OK; // nobody yet: no appointments
@@ -220,9 +223,48 @@ hy_err answer_mine_read(const hy_view *view, hy_id patient, const clinic_notes *
     hy_cursor cursor = hy_cursor_at(view, CLINIC_VISITS, &(clinic_visit){ p->number, 0 });
     for (const clinic_visit *v; (v = hy_cursor_next(&cursor)) != NULL;) {
         if (v->patient_number != p->number) break;
-        hy_err err = answer_appointment_read(view, v->appointment, notes, arena,
+        hy_err err = answer_appointment_read(source, v->appointment, arena,
                                              &out->appointments.ptr[out->appointments.len++]);
         if (err != HY_OK) return err;
     }
+    return HY_OK;
+}
+
+// ---- of several practices ----
+
+// A new list with the items of both; NULL: no memory.
+static void *answers_join(hy_arena *arena, const void *first, size_t first_len, const void *more,
+                          size_t more_len, size_t size) {
+    uint8_t *joined = answers_alloc(arena, first_len + more_len, size);
+    if (joined == NULL) return NULL;
+    if (first_len > 0) memcpy(joined, first, first_len * size);
+    if (more_len > 0) memcpy(joined + first_len * size, more, more_len * size);
+    return joined;
+}
+
+hy_err answer_clinic_join(hy_arena *arena, answer_clinic *all, const answer_clinic *more) {
+    void *practices =
+        answers_join(arena, all->practices.ptr, all->practices.len, more->practices.ptr,
+                     more->practices.len, sizeof(clinic_practice));
+    void *dentists = answers_join(arena, all->dentists.ptr, all->dentists.len, more->dentists.ptr,
+                                  more->dentists.len, sizeof(clinic_dentist));
+    if (practices == NULL || dentists == NULL) return HY_NOMEM;
+    all->practices.ptr = practices;
+    all->practices.len += more->practices.len;
+    all->dentists.ptr = dentists;
+    all->dentists.len += more->dentists.len;
+    all->treatments = more->treatments; // the same everywhere
+    all->today = more->today;
+    all->now_minute = more->now_minute;
+    return HY_OK;
+}
+
+hy_err answer_mine_join(hy_arena *arena, answer_mine *all, const answer_mine *more) {
+    void *joined =
+        answers_join(arena, all->appointments.ptr, all->appointments.len, more->appointments.ptr,
+                     more->appointments.len, sizeof(answer_appointment));
+    if (joined == NULL) return HY_NOMEM;
+    all->appointments.ptr = joined;
+    all->appointments.len += more->appointments.len;
     return HY_OK;
 }

@@ -1,5 +1,5 @@
 // answers.h - what the page is told, as records, and how they are read from the state.
-// Example: clinic, server. Includes: base schema machine.
+// Example: clinic, server. Includes: base schema machine host.
 //
 // Each answer_* function reads a view and fills the cleared `out`. Texts and lists lie in `arena`,
 // so the answer outlives the view. HY_NOMEM; other errors are named.
@@ -8,6 +8,7 @@
 
 #include "clinic.h"
 #include "server/notes.h"
+#include "server/practices.h"
 
 // ---- /api/clinic ----
 
@@ -83,11 +84,23 @@ HY_RECORD(answer_appointment, ANSWER_APPOINTMENT)
 #define ANSWER_MINE(F) F(1, list(rec(answer_appointment)), appointments)
 HY_RECORD(answer_mine, ANSWER_MINE)
 
-// HY_NOT_FOUND: there is no such appointment.
-hy_err answer_appointment_read(const hy_view *view, uint64_t appointment, const clinic_notes *notes,
-                               hy_arena *arena, answer_appointment *out);
-hy_err answer_mine_read(const hy_view *view, hy_id patient, const clinic_notes *notes,
-                        hy_arena *arena, answer_mine *out);
+// A practice's state, and what the service is trying just now.
+typedef struct answer_source {
+    const hy_view *view;
+    uint32_t practice; // whose view it is
+    const clinic_notes *notes;
+} answer_source;
+
+// `appointment` is its number inside the practice; the answer has the one outside. HY_NOT_FOUND:
+// there is no such appointment.
+hy_err answer_appointment_read(const answer_source *source, uint64_t appointment, hy_arena *arena,
+                               answer_appointment *out);
+hy_err answer_mine_read(const answer_source *source, hy_id patient, hy_arena *arena,
+                        answer_mine *out);
+
+// One list behind the other. HY_NOMEM.
+hy_err answer_clinic_join(hy_arena *arena, answer_clinic *all, const answer_clinic *more);
+hy_err answer_mine_join(hy_arena *arena, answer_mine *all, const answer_mine *more);
 
 // ---- the live feed ----
 

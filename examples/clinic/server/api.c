@@ -45,7 +45,8 @@ static void api_refuse_rejected(hy_request *request, uint32_t rejection) {
 
 // Patients are asked to try again; what is wrong, and that it is over, the operator must know.
 static void api_tell_operator(clinic_service *s, hy_err err) {
-    hy_host_stats stats = hy_host_stats_of(s->host);
+    if (err == HY_OK && s->trouble[0] == 0) return;
+    const hy_host_stats stats = hy_fleet_stats_of(s->fleet).machines;
     const char *trouble = stats.halted ? stats.halted_by : stats.store_trouble;
     if (err == HY_OK && s->trouble[0] != 0) {
         s->trouble[0] = 0;
@@ -57,21 +58,47 @@ static void api_tell_operator(clinic_service *s, hy_err err) {
     (void)fprintf(stderr, "clinic: requests are not stored, and refused: %s\n", trouble);
 }
 
-static hy_err api_answer_reply(hy_request *request, const hy_call *call) {
+// Of whom a request asks something. What it cannot mean (a practice that is not there, an
+// appointment of none) goes to the first practice, which refuses it with the right words, in the
+// right order.
+static uint32_t api_route(const clinic_service *s, uint32_t kind, void *body) {
+    uint64_t *appointment = NULL;
+    uint32_t practice = 0;
+    switch (kind) {
+    case CLINIC_IN_REQUEST_SLOT: practice = ((const clinic_request_slot *)body)->practice; break;
+    case CLINIC_IN_REQUEST_ANY: practice = ((const clinic_request_any *)body)->practice; break;
+    case CLINIC_IN_CANCEL: appointment = &((clinic_cancel *)body)->appointment; break;
+    default: appointment = &((clinic_move *)body)->appointment; break;
+    }
+    if (appointment != NULL) {
+        practice = practice_of(*appointment);
+        *appointment = practices_have(&s->practices, practice) ? practice_inside(*appointment) : 0;
+    }
+    return practices_have(&s->practices, practice) ? practice : s->practices.numbers[0];
+}
+
+static hy_err api_answer_reply(hy_request *request, uint32_t practice, const hy_call *call) {
     const hy_record *record = clinic_machine.inputs[call->kind].reply;
     hy_arena *arena = hy_request_arena(request);
     void *reply = hy_arena_alloc(arena, record->size);
     if (reply == NULL) return HY_NOMEM;
     hy_err err = hy_wire_decode(record, call->reply, arena, reply, NULL);
-    if (err == HY_OK) hy_request_answer_record(request, 200, record, reply);
-    return err;
+    if (err != HY_OK) return err;
+    uint64_t *appointment = record == &clinic_requested_record
+                                ? &((clinic_requested *)reply)->appointment
+                                : &((clinic_accepted *)reply)->appointment;
+    *appointment = practice_outside(practice, *appointment);
+    hy_request_answer_record(request, 200, record, reply);
+    return HY_OK;
 }
 
-static hy_err api_call(clinic_service *s, hy_request *request, hy_call *call, hy_why *why) {
-    hy_err err = hy_host_ask(s->host, call);
+static hy_err api_call(clinic_service *s, hy_request *request, uint32_t practice, hy_call *call,
+                       hy_why *why) {
+    const practice_key key = practice_key_of(practice);
+    hy_err err = hy_fleet_ask(s->fleet, hy_bytes_of(key.text), call);
     api_tell_operator(s, err);
     switch (err) {
-    case HY_OK: return api_answer_reply(request, call);
+    case HY_OK: return api_answer_reply(request, practice, call);
     case HY_REJECT: api_refuse_rejected(request, call->rejection); return HY_OK;
     case HY_INVARIANT: return hy_why_set(why, err, call->invariant, hy_err_text(err));
     case HY_KEY_REUSED:
@@ -111,7 +138,7 @@ static hy_err api_post(clinic_service *s, hy_request *request, uint32_t kind, hy
         return HY_OK;
     }
     hy_call call = { .kind = kind, .body = body, .key = key };
-    return api_call(s, request, &call, why);
+    return api_call(s, request, api_route(s, kind, body), &call, why);
 }
 
 static hy_err api_request_slot(void *self, hy_request *request, hy_why *why) {
@@ -143,26 +170,26 @@ typedef struct api_look {
     hy_err err; // of reading it
 } api_look;
 
-// The answer is cleared before each look, because what was seen may not come true: then it looks
-// again.
-static hy_err api_see(api_look *l, const hy_record *record,
+// Asks one practice. The answer is cleared before each look, because what was seen may not come
+// true: then it looks again.
+static hy_err api_see(api_look *l, uint32_t practice,
                       void (*look)(hy_look *look, const hy_view *view)) {
+    const practice_key key = practice_key_of(practice);
     l->look.look = look;
-    l->record = record;
-    l->answer = hy_arena_alloc(hy_request_arena(l->request), record->size);
+    l->practice = practice;
+    l->answer = hy_arena_alloc(hy_request_arena(l->request), l->record->size);
     if (l->answer == NULL) return HY_NOMEM;
     hy_err err;
     do {
-        err = hy_host_see(l->service->host, &l->look);
+        err = hy_fleet_see(l->service->fleet, hy_bytes_of(key.text), &l->look);
     } while (err == HY_NOT_COMMITTED);
-    if (err == HY_OK) err = l->err;
-    if (err == HY_OK) hy_request_answer_record(l->request, 200, record, l->answer);
-    return err;
+    return err == HY_OK ? l->err : err;
 }
 
-static api_look api_look_of(clinic_service *s, hy_request *request) {
+static api_look api_look_of(clinic_service *s, hy_request *request, const hy_record *record) {
     return (api_look){ .service = s,
                        .request = request,
+                       .record = record,
                        .patient = api_id_of(hy_request_param(request, "patient")) };
 }
 
@@ -173,52 +200,73 @@ static void api_look_clinic(hy_look *look, const hy_view *view) {
                                 hy_request_arena(l->request), l->answer);
 }
 
+// What all practices say, one after the other: each by itself is true, and none waits for another.
 static hy_err api_clinic(void *self, hy_request *request, hy_why *why) {
     (void)why;
-    api_look l = api_look_of(self, request);
-    return api_see(&l, &answer_clinic_record, api_look_clinic);
+    clinic_service *s = self;
+    api_look l = api_look_of(s, request, &answer_clinic_record);
+    answer_clinic all = { 0 };
+    hy_err err = HY_OK;
+    for (uint32_t i = 0; i < s->practices.count && err == HY_OK; i++) {
+        err = api_see(&l, s->practices.numbers[i], api_look_clinic);
+        if (err == HY_OK) err = answer_clinic_join(hy_request_arena(request), &all, l.answer);
+    }
+    if (err == HY_OK) hy_request_answer_record(request, 200, &answer_clinic_record, &all);
+    return err;
 }
 
-// The number that goes with a week is of the last durable step: what the look saw is at least as
-// new. A page may so hear once more of what it knows, but never misses a change.
 static void api_look_week(hy_look *look, const hy_view *view) {
     api_look *l = (api_look *)look;
     answer_week *week = l->answer;
     memset(week, 0, sizeof *week);
-    week->seq = hy_host_stats_of(l->service->host).durable_seq;
+    week->seq = look->seq; // what comes later, the live feed tells
     l->err =
         answer_week_read(view, l->practice, l->day, l->patient, hy_request_arena(l->request), week);
 }
 
 static hy_err api_week(void *self, hy_request *request, hy_why *why) {
-    api_look l = api_look_of(self, request);
-    bool ok = api_u32_of(hy_request_param(request, "practice"), &l.practice) &&
+    clinic_service *s = self;
+    api_look l = api_look_of(s, request, &answer_week_record);
+    uint32_t practice = 0;
+    bool ok = api_u32_of(hy_request_param(request, "practice"), &practice) &&
               api_u32_of(hy_request_param(request, "day"), &l.day) && l.day < 1000000;
     if (!ok) {
         return hy_why_set(why, HY_RANGE, "practice, day",
                           "give practice and day as numbers: /api/week?practice=1&day=20044");
     }
-    return api_see(&l, &answer_week_record, api_look_week);
+    if (!practices_have(&s->practices, practice)) return HY_NOT_FOUND;
+    hy_err err = api_see(&l, practice, api_look_week);
+    if (err == HY_OK) hy_request_answer_record(request, 200, l.record, l.answer);
+    return err;
 }
 
 static void api_look_mine(hy_look *look, const hy_view *view) {
     api_look *l = (api_look *)look;
+    const answer_source source = { view, l->practice, &l->service->notes };
     memset(l->answer, 0, l->record->size);
-    l->err = answer_mine_read(view, l->patient, &l->service->notes, hy_request_arena(l->request),
-                              l->answer);
+    l->err = answer_mine_read(&source, l->patient, hy_request_arena(l->request), l->answer);
 }
 
 static hy_err api_mine(void *self, hy_request *request, hy_why *why) {
-    api_look l = api_look_of(self, request);
+    clinic_service *s = self;
+    api_look l = api_look_of(s, request, &answer_mine_record);
+    answer_mine all = { 0 };
+    hy_err err = HY_OK;
     if (l.patient.hi == 0 && l.patient.lo == 0) {
         return hy_why_set(why, HY_RANGE, "patient",
                           "give the patient's id: /api/mine?patient=<uuid>");
     }
-    return api_see(&l, &answer_mine_record, api_look_mine);
+    for (uint32_t i = 0; i < s->practices.count && err == HY_OK; i++) {
+        err = api_see(&l, s->practices.numbers[i], api_look_mine);
+        if (err == HY_OK) err = answer_mine_join(hy_request_arena(request), &all, l.answer);
+    }
+    if (err == HY_OK) hy_request_answer_record(request, 200, &answer_mine_record, &all);
+    return err;
 }
 
 // ---- the provider calls back ----
 
+// A hold's name begins with the salt of a practice, so each is asked whether it is one of its own.
 // First a look: what does the appointment wait for? Then, if the provider's word answers that, the
 // completion. Saying it twice, or too late, is fine and changes nothing.
 typedef struct api_hook {
@@ -253,9 +301,10 @@ static void api_hook_look(hy_look *look, const hy_view *view) {
 }
 
 // HY_OK also where nothing has changed.
-static hy_err api_hook_complete(clinic_service *s, const api_hook *h, bool *out_changed) {
+static hy_err api_hook_complete(clinic_service *s, const practice_key *key, const api_hook *h,
+                                bool *out_changed) {
     hy_call call = { .kind = h->kind, .body = &h->done };
-    hy_err err = hy_host_ask_complete(s->host, h->action, &call);
+    hy_err err = hy_fleet_ask_complete(s->fleet, hy_bytes_of(key->text), h->action, &call);
     bool late =
         err == HY_ALREADY_DONE || err == HY_REJECT || err == HY_NOT_FOUND || err == HY_UNKNOWN_KIND;
     *out_changed = err == HY_OK;
@@ -271,9 +320,12 @@ static hy_err api_webhook(void *self, hy_request *request, hy_why *why) {
         return hy_why_set(why, HY_MALFORMED, "body",
                           "send a JSON object with the hold's key and its status");
     }
-    hy_err err = hy_host_see(s->host, &h.look);
-    if (err == HY_OK && h.action != 0) err = api_hook_complete(s, &h, &changed);
-    if (err != HY_OK) return err; // the provider will call again
+    for (uint32_t i = 0; i < s->practices.count && h.action == 0; i++) {
+        const practice_key key = practice_key_of(s->practices.numbers[i]);
+        hy_err err = hy_fleet_see(s->fleet, hy_bytes_of(key.text), &h.look);
+        if (err == HY_OK && h.action != 0) err = api_hook_complete(s, &key, &h, &changed);
+        if (err != HY_OK) return err; // the provider will call again
+    }
     hy_request_answer_record(request, 200, &answer_done_record, &(answer_done){ changed });
     return HY_OK;
 }
@@ -283,7 +335,7 @@ static hy_err api_webhook(void *self, hy_request *request, hy_why *why) {
 static hy_err api_health(void *self, hy_request *request, hy_why *why) {
     (void)why;
     const clinic_service *s = self;
-    hy_host_stats stats = hy_host_stats_of(s->host);
+    const hy_host_stats stats = hy_fleet_stats_of(s->fleet).machines;
     // Whoever watches looks at the status code alone: a store that refuses is not well.
     const bool is_troubled = stats.store_trouble[0] != 0;
     const answer_health health = {

@@ -1,6 +1,6 @@
 // live.c - the feed of changes.
 //
-// The host tells an observer of each changed row once it is durable. A change of an appointment
+// The fleet tells an observer of each changed row once it is durable. A change of an appointment
 // becomes one or two "slot" messages for every window that shows the practice; they carry the
 // step's number, so that a page can tell them from what its snapshot holds already. Nobody learns
 // from them whose appointment it is.
@@ -39,14 +39,14 @@ struct clinic_live {
 typedef struct live_look {
     hy_look look;
     clinic_live *live;
-    uint64_t appointment;
+    uint64_t appointment; // its number outside
     hy_id patient;
     hy_arena arena;
     hy_err err;
     answer_live_appointment message;
 } live_look;
 
-static void live_changed(void *self, uint64_t seq, uint32_t table, const void *before,
+static void live_changed(void *self, hy_bytes key, uint64_t seq, uint32_t table, const void *before,
                          const void *after);
 static void live_posted(hy_post *post);
 
@@ -59,7 +59,7 @@ hy_err live_open(hy_scope *scope, clinic_service *service, clinic_live **out_liv
 }
 
 hy_err live_observe(clinic_live *l) {
-    return hy_host_observe(l->service->host, &(hy_observer){ live_changed, l });
+    return hy_fleet_observe(l->service->fleet, &(hy_fleet_observer){ live_changed, l });
 }
 
 // ---- sending ----
@@ -98,7 +98,7 @@ static answer_slot_state live_state_of(const clinic_appointment *a) {
     return a == NULL ? ANSWER_FREE : answer_slot_state_of(a->state);
 }
 
-static void live_changed(void *self, uint64_t seq, uint32_t table, const void *before,
+static void live_changed(void *self, hy_bytes key, uint64_t seq, uint32_t table, const void *before,
                          const void *after) {
     clinic_live *l = self;
     if (table != CLINIC_APPOINTMENTS || l->windows == NULL) return;
@@ -112,7 +112,7 @@ static void live_changed(void *self, uint64_t seq, uint32_t table, const void *b
         live_tell_slot(l, seq, from, ANSWER_FREE);
     }
     if (is != ANSWER_FREE && (is != was || moved)) live_tell_slot(l, seq, to, is);
-    if (to != NULL) live_touch(l, to->id);
+    if (to != NULL) live_touch(l, practice_outside(practice_of_key(key), to->id));
 }
 
 // ---- appointments ----
@@ -144,14 +144,14 @@ static bool live_has_window_of(const clinic_live *l, hy_id patient) {
 
 static void live_look_at(hy_look *look, const hy_view *view) {
     live_look *ll = (live_look *)look;
-    const clinic_appointment *a =
-        hy_row_get(view, CLINIC_APPOINTMENTS, &(clinic_appointment){ .id = ll->appointment });
+    const clinic_appointment *a = hy_row_get(
+        view, CLINIC_APPOINTMENTS, &(clinic_appointment){ .id = practice_inside(ll->appointment) });
     ll->err = HY_NOT_FOUND;
     if (a == NULL || !live_has_window_of(ll->live, a->patient)) return;
     ll->patient = a->patient;
     ll->message.type = HY_BYTES("appointment");
-    ll->err = answer_appointment_read(view, ll->appointment, &ll->live->service->notes, &ll->arena,
-                                      &ll->message.appointment);
+    const answer_source source = { view, practice_of(ll->appointment), &ll->live->service->notes };
+    ll->err = answer_appointment_read(&source, a->id, &ll->arena, &ll->message.appointment);
 }
 
 static void live_looked(hy_look *look) {
@@ -175,7 +175,10 @@ static void live_begin_look(clinic_live *l, uint64_t appointment) {
     ll->live = l;
     ll->appointment = appointment;
     hy_arena_init(&ll->arena, l->service->mem, LIVE_MESSAGE_MAX);
-    if (hy_host_look(l->service->host, &ll->look) != HY_OK) live_look_free(ll);
+    const practice_key key = practice_key_of(practice_of(appointment));
+    if (hy_fleet_look(l->service->fleet, hy_bytes_of(key.text), &ll->look) != HY_OK) {
+        live_look_free(ll);
+    }
 }
 
 static void live_posted(hy_post *post) {
@@ -185,7 +188,7 @@ static void live_posted(hy_post *post) {
     uint32_t count = l->touched_count;
     memcpy(touched, l->touched, count * sizeof touched[0]);
     l->touched_count = 0;
-    if (l->windows == NULL) return; // nobody looks any more, and there may be no host
+    if (l->windows == NULL) return; // nobody looks any more, and there may be no fleet
     for (uint32_t i = 0; i < count; i++)
         live_begin_look(l, touched[i]);
 }
@@ -196,6 +199,14 @@ void live_turned(clinic_live *l) {
 }
 
 // ---- windows ----
+
+// 0: the practice is not in memory just now, or there is none of this number.
+static uint64_t live_seq_of(const clinic_live *l, uint32_t practice) {
+    const practice_key key = practice_key_of(practice);
+    hy_host_stats stats;
+    hy_err err = hy_fleet_machine_stats(l->service->fleet, hy_bytes_of(key.text), &stats);
+    return err == HY_OK ? stats.durable_seq : 0;
+}
 
 static void live_opened(void *self, hy_socket *socket) {
     clinic_live *l = self;
@@ -216,8 +227,7 @@ static void live_opened(void *self, hy_socket *socket) {
     if (w->next != NULL) w->next->previous = w;
     l->windows = w;
     hy_socket_set_data(socket, w);
-    const answer_hello hello = { HY_BYTES("hello"),
-                                 hy_host_stats_of(l->service->host).durable_seq };
+    const answer_hello hello = { HY_BYTES("hello"), live_seq_of(l, practice) };
     live_send(w, &answer_hello_record, &hello);
     live_send_status(l, w);
 }

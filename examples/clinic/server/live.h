@@ -5,8 +5,8 @@
 
 #include "server/service.h"
 
-// Lives in memory of `scope`. Opened before the host, because it hears the host's last changes;
-// live_observe then, when there is one. Errors: HY_NOMEM; of hy_host_observe.
+// Lives in memory of `scope`. Opened before the fleet, because it hears the fleet's last changes;
+// live_observe then, when there is one. Errors: HY_NOMEM; of hy_fleet_observe.
 hy_err live_open(hy_scope *scope, clinic_service *service, clinic_live **out_live);
 hy_err live_observe(clinic_live *live);
 

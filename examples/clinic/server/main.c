@@ -1,7 +1,7 @@
 // main.c - the clinic as a tree of scopes: opened from the top, closed from the bottom.
 //
 //     clinic                   the root: signals, service manager, ten seconds for a stop
-//     |   owns: client, store, host          released in reverse order, so the host comes first
+//     |   owns: client, store, fleet         released in reverse order, so the fleet comes first
 //     |-- demo         task    made-up patients, where they were asked for
 //     |-- executors    service attempts at payments and notices, each a task
 //     `-- server       service requests, each a task; windows
@@ -10,7 +10,7 @@
 //
 // SIGTERM or SIGINT stops the tree in two phases. What stands lower ends first and may use what
 // stands higher until then: the server takes nobody new, answers what is under way and says goodbye
-// to windows; attempts end; the host stores what it took and writes its checkpoint. What does not
+// to windows; attempts end; the fleet stores what it took and writes its checkpoint. What does not
 // end in its share of the time is cancelled, as is everything by a second signal. What is still
 // owed to the provider stays in the ledger for the next start; the same is true after kill -9.
 
@@ -25,12 +25,13 @@
 #include "server/options.h"
 #include "server/payments.h"
 #include "server/service.h"
+#include "server/shown.h"
 #include "server/watch.h"
 
 #define MAIN_STOP_MAX HY_SECONDS(10)
 #define MAIN_REQUESTS_MAX HY_SECONDS(5) // of it at most: for requests under way
 #define MAIN_ATTEMPTS_MAX HY_SECONDS(3) // and for attempts under way
-#define MAIN_HOST_MAX HY_SECONDS(3)
+#define MAIN_FLEET_MAX HY_SECONDS(3)
 #define MAIN_CONNECTIONS_MAX 256u // to the provider
 
 typedef struct program {
@@ -139,7 +140,7 @@ static hy_err main_open_store(program *p, hy_store **out_store) {
 }
 
 // The last checkpoint failed; that calls ran out of time is nothing to complain about.
-static void main_host_closed(void *self, hy_err err) {
+static void main_fleet_closed(void *self, hy_err err) {
     const program *p = self;
     if (err == HY_OK || err == HY_TIMEOUT) return;
     (void)fprintf(stderr,
@@ -148,15 +149,39 @@ static void main_host_closed(void *self, hy_err err) {
                   p->database, hy_err_text(err));
 }
 
-static hy_err main_open_host(program *p) {
+// Clinics before this one kept all practices in one machine. Their files are left as they are.
+static hy_err main_refuse_old(program *p, hy_store *store) {
+    hy_why why = { 0 };
+    hy_arena arena = { 0 };
+    const hy_store_machine *machines = NULL;
+    size_t count = 0;
+    hy_arena_init(&arena, p->service.mem, 0);
+    hy_err err = hy_store_machines(store, &arena, &machines, &count, &why);
+    bool is_old = false;
+    for (size_t i = 0; err == HY_OK && i < count; i++) {
+        const bool has_steps = machines[i].last_seq > 0 || machines[i].checkpoint_seq > 0;
+        is_old =
+            is_old || (has_steps && strcmp(machines[i].described->name, clinic_machine.name) == 0);
+    }
+    hy_arena_deinit(&arena);
+    if (err != HY_OK) return main_say(p, err, &why, p->database, main_store_hint(err));
+    if (!is_old) return HY_OK;
+    (void)hy_why_set(&why, HY_SCHEMA, "",
+                     "the file is of an older clinic, which kept all practices as one");
+    return main_say(p, HY_SCHEMA, &why, p->database,
+                    "nothing was changed; start that clinic on it, or give another --data");
+}
+
+static hy_err main_open_fleet(program *p) {
     clinic_service *s = &p->service;
     hy_store *store = NULL;
     hy_why why = { 0 };
     hy_err err = main_open_store(p, &store);
+    if (err == HY_OK) err = main_refuse_old(p, store);
     if (err != HY_OK) return err;
-    err = hy_host_open_in(s->root, store, &clinic_machine,
-                          HY_OPTIONS(hy_host, .closed = main_host_closed, .closed_self = p),
-                          MAIN_HOST_MAX, &s->host, &why);
+    err = hy_fleet_open_in(s->root, store, &clinic_machine,
+                           HY_OPTIONS(hy_fleet, .closed = main_fleet_closed, .closed_self = p),
+                           MAIN_FLEET_MAX, &s->fleet, &why);
     return err == HY_OK ? err : main_say(p, err, &why, p->database, main_store_hint(err));
 }
 
@@ -167,7 +192,7 @@ static hy_err main_open_parts(program *p) {
     hy_err err = hy_client_open_in(s->root, MAIN_CONNECTIONS_MAX, &s->client);
     if (err == HY_OK) err = live_open(s->root, s, &s->live);
     if (err != HY_OK) return main_say(p, err, &why, "payments", "");
-    err = main_open_host(p);
+    err = main_open_fleet(p);
     if (err != HY_OK) return err;
     err = live_observe(s->live);
     return err == HY_OK ? err : main_say(p, err, &why, "live feed", "");
@@ -184,7 +209,7 @@ static hy_err main_execute(void *self) {
     hy_why why = { 0 };
     hy_err err = payments_open(scope, s, p->options.provider);
     if (err != HY_OK) return main_say(p, err, &why, "payments", "");
-    err = notices_open(scope, s->host, p->notifications, &why);
+    err = notices_open(scope, s->fleet, p->notifications, &why);
     if (err != HY_OK) return main_say(p, err, &why, p->notifications, main_store_hint(err));
     hy_ready();
     err = hy_wait_draining();
@@ -194,20 +219,23 @@ static hy_err main_execute(void *self) {
 static hy_err main_serve(void *self) {
     program *p = self;
     clinic_service *s = &p->service;
-    hy_task_route routes[API_ROUTES];
+    hy_task_route routes[API_ROUTES + HY_CONSOLE_ROUTES];
     hy_socket_route socket_route;
     api_routes(s, routes);
+    hy_err err = shown_open(hy_scope_current(), s, p->database, routes + API_ROUTES);
+    if (err != HY_OK) return err;
     live_route(s->live, &socket_route);
     p->server_why = (hy_why){ 0 };
     return hy_server_run(HY_OPTIONS(hy_server, .host = p->options.host, .port = p->options.port,
                                     .files = p->options.page, .body_bytes_max = 64 * 1024,
                                     .answered = watch_answered, .answered_self = s->watch),
-                         routes, API_ROUTES, &socket_route, 1, &s->server, &p->server_why);
+                         routes, sizeof routes / sizeof routes[0], &socket_route, 1, &s->server,
+                         &p->server_why);
 }
 
 static hy_err main_start_services(program *p) {
     hy_scope *root = p->service.root;
-    // Executors belong to their host for good, so there is no second start; and they only end when
+    // Executors belong to their fleet for good, so there is no second start; and they only end when
     // they are told to.
     const hy_service_spec executors = { .size = sizeof executors,
                                         .name = "executors",
@@ -243,10 +271,14 @@ static hy_err main_open(program *p) {
     hy_err err = main_open_parts(p);
     if (err == HY_OK) err = main_start_services(p);
     if (err != HY_OK) return err;
-    hy_host_start(s->host);
+    hy_fleet_start(s->fleet);
     err = opening_set_up(s, &is_new);
     if (err != HY_OK) {
-        return main_say(p, err, &(hy_why){ 0 }, p->database, "the practices could not be stored");
+        hy_why why = { 0 };
+        const char *hint = main_store_hint(err);
+        (void)hy_why_set(&why, err, "", hy_fleet_stats_of(s->fleet).open_trouble);
+        return main_say(p, err, &why, p->database,
+                        hint[0] != 0 ? hint : "the practices could not be stored");
     }
     (void)printf("clinic: open http://%s:%u/\n", p->options.host, p->options.port);
     (void)fflush(stdout);

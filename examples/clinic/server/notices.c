@@ -6,6 +6,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "server/practices.h"
+
 #define NOTICES_LINE_MAX 512u
 
 typedef struct notices {
@@ -24,7 +26,7 @@ static void notices_close(void *object) {
     hy_file_close(object);
 }
 
-hy_err notices_open(hy_scope *scope, hy_host *host, const char *path, hy_why *why) {
+hy_err notices_open(hy_scope *scope, hy_fleet *fleet, const char *path, hy_why *why) {
     notices *n = hy_scope_alloc(scope, sizeof *n);
     if (n == NULL) return hy_why_set(why, HY_NOMEM, path, "no memory");
     *n = (notices){ .world = hy_scope_world(scope) };
@@ -33,7 +35,7 @@ hy_err notices_open(hy_scope *scope, hy_host *host, const char *path, hy_why *wh
     if (err == HY_OK) err = hy_file_size(n->file, &n->size);
     if (err != HY_OK) return err;
     const hy_executor limits = { .kind = CLINIC_DO_NOTIFY, .self = n, .parallel_max = 1 };
-    return hy_host_executor_in(scope, host, &limits, notices_tell);
+    return hy_fleet_executor_in(scope, fleet, &limits, notices_tell);
 }
 
 static void notices_format_time(hy_ns at, char *out, size_t size, const char *format) {
@@ -43,15 +45,15 @@ static void notices_format_time(hy_ns at, char *out, size_t size, const char *fo
     if (strftime(out, size, format, &parts) == 0) out[0] = 0;
 }
 
-static void notices_format(notices *n, const clinic_notice *notice) {
+static void notices_format(notices *n, uint32_t practice, const clinic_notice *notice) {
     char now[32], when[32];
     hy_ns start = ((hy_ns)notice->day * CLINIC_DAY_MINUTES + notice->minute) * HY_SECONDS(60);
     notices_format_time(hy_world_wall(n->world), now, sizeof now, "%Y-%m-%dT%H:%M:%SZ");
     notices_format_time(start, when, sizeof when, "%A %Y-%m-%d %H:%M");
-    int len =
-        snprintf(n->line, sizeof n->line, "%s %.*s <%.*s> appointment %llu, %s: %s\n", now,
-                 HY_SHOW(notice->name), HY_SHOW(notice->email),
-                 (unsigned long long)notice->appointment, when, clinic_event_text(notice->event));
+    int len = snprintf(n->line, sizeof n->line, "%s %.*s <%.*s> appointment %llu, %s: %s\n", now,
+                       HY_SHOW(notice->name), HY_SHOW(notice->email),
+                       (unsigned long long)practice_outside(practice, notice->appointment), when,
+                       clinic_event_text(notice->event));
     n->len = (size_t)len < sizeof n->line ? (size_t)len : sizeof n->line - 1;
 }
 
@@ -68,7 +70,7 @@ static hy_err notices_tell(void *self, const hy_effect *effect, void *no_complet
         return hy_why_set(effect->why, HY_BUSY, "", "the notification log is slow");
     }
     n->writing = true;
-    notices_format(n, effect->body);
+    notices_format(n, practice_of_key(effect->instance), effect->body);
     hy_err err = hy_offload(HY_WORK_DISK, notices_write, n);
     n->writing = false;
     if (err == HY_OK) err = n->err;

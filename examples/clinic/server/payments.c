@@ -54,7 +54,7 @@ hy_err payments_open(hy_scope *scope, clinic_service *service, const char *provi
                                      .attempt_max_ns = PAYMENTS_ATTEMPT_MAX,
                                      .backoff_min_ns = PAYMENTS_BACKOFF_MIN,
                                      .backoff_max_ns = PAYMENTS_BACKOFF_MAX };
-        err = hy_host_executor_in(scope, service->host, &limits, payments_attempt);
+        err = hy_fleet_executor_in(scope, service->fleet, &limits, payments_attempt);
     }
     return err;
 }
@@ -83,9 +83,11 @@ static void payments_note(clinic_payments *p, const hy_effect *effect, const cha
     const clinic_payment *payment = effect->body;
     clinic_service *s = p->service;
     if (effect->attempt > PAYMENTS_NOTED_MAX && effect->attempt % 10 != 0) return;
-    notes_add(&s->notes, payment->appointment, hy_world_wall(s->world), "%s, attempt %u: %s",
+    const uint64_t appointment =
+        practice_outside(practice_of_key(effect->instance), payment->appointment);
+    notes_add(&s->notes, appointment, hy_world_wall(s->world), "%s, attempt %u: %s",
               payments_verb(effect->kind), effect->attempt, what);
-    live_touch(s->live, payment->appointment);
+    live_touch(s->live, appointment);
 }
 
 static hy_err payments_failed(clinic_payments *p, const hy_effect *effect, hy_err err,

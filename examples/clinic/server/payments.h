@@ -8,7 +8,7 @@
 
 #include "server/service.h"
 
-// Registers the executors, before hy_host_start; attempts are tasks of `scope`. `provider` is
+// Registers the executors, before hy_fleet_start; attempts are tasks of `scope`. `provider` is
 // borrowed: "http://127.0.0.1:7070".
 hy_err payments_open(hy_scope *scope, clinic_service *service, const char *provider);
 

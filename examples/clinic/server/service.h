@@ -4,6 +4,7 @@
 //
 //   main.c      the tree of scopes: opening, the two services, the end
 //   opening.c   the first inputs of a new clinic
+//   practices.c which practice is meant; appointments' numbers outside
 //   api.c       HTTP requests, each a task: calls and looks
 //   answers.c   the state, as the page sees it
 //   live.c      changes -> WebSockets
@@ -11,6 +12,7 @@
 //   said.c      what the provider says
 //   notices.c   untracked actions -> a log of notifications
 //   watch.c     what the operator sees: metrics, the tree, lines on standard error
+//   shown.c     the console at /_hypha
 #ifndef EXAMPLE_CLINIC_SERVICE_H
 #define EXAMPLE_CLINIC_SERVICE_H
 
@@ -19,6 +21,7 @@
 
 #include "clinic.h"
 #include "server/notes.h"
+#include "server/practices.h"
 
 typedef struct clinic_live clinic_live;
 typedef struct clinic_payments clinic_payments;
@@ -28,7 +31,8 @@ typedef struct clinic_service {
     hy_world *world;
     hy_mem *mem;
     hy_scope *root;
-    hy_host *host;
+    hy_fleet *fleet; // the practices: each a machine
+    clinic_practices practices;
     hy_server *server; // NULL: does not serve
     hy_client *client;
     clinic_live *live;
@@ -50,7 +54,8 @@ bool api_u32_of(hy_bytes text, uint32_t *out_value);
 
 // ---- opening.c ----
 
-// Fiber. Sends the setup and waits until it is durable; *out_is_new: it was not there before.
+// Fiber. Sends each practice its setup and waits until that is durable; *out_is_new: it was not
+// there before. Then the service knows its practices, those of an older setup too.
 hy_err opening_set_up(clinic_service *service, bool *out_is_new);
 
 // A task for a new clinic: requests of `visits` made-up patients, a few at a time, until there are

@@ -1,6 +1,6 @@
 // watch.c - metrics, the tree of scopes, and lines for people.
 //
-// What changes all the time is counted where it happens (requests, attempts). What the host and the
+// What changes all the time is counted where it happens (requests, attempts). What the fleet and the
 // scopes count anyway is copied from them when somebody asks for the metrics.
 
 #include "server/watch.h"
@@ -187,7 +187,7 @@ static void watch_take(clinic_watch *w, watch_number which, uint64_t value) {
 
 static void watch_take_all(clinic_watch *w) {
     const clinic_service *s = w->service;
-    const hy_host_stats host = hy_host_stats_of(s->host);
+    const hy_host_stats host = hy_fleet_stats_of(s->fleet).machines;
     const hy_scope_stats scopes = hy_scope_stats_of(s->root);
     watch_take(w, WATCH_CONNECTIONS, hy_server_connections(s->server));
     watch_take(w, WATCH_QUEUE, host.queue_count);
