@@ -20,6 +20,7 @@
 #include "actor/for_broker.h"
 #include "actor/life.h"
 #include "actor/mailbox.h"
+#include "actor/queue.h"
 #include "actor/share.h"
 #include "actor/slot.h"
 #include "actor/thread.h"
@@ -213,6 +214,7 @@ static hy_err node_run(hyi_keeper *keeper, hy_scope *scope) {
     while (err == HY_OK && !hyi_threads_are_up(keeper, &err))
         node_wait(keeper, HY_NEVER);
     if (err == HY_OK) {
+        hyi_node_show(node);
         hy_ready();
         while (!keeper->told)
             node_wait(keeper, HY_NEVER);
@@ -249,6 +251,14 @@ static hy_err node_serve(void *arg) {
 
 // ---- the end ----------------------------------------------------------------------------------
 
+// What other threads pushed to actors that had just ended: nobody has found it since.
+static void node_wipe_slots(hy_node *node) {
+    hy_actor *actor = NULL;
+    for (uint32_t i = 0; (actor = hyi_slot_at(node, i)); i++) {
+        if (!hyi_inbox_is_clear(actor)) hyi_life_wipe(actor);
+    }
+}
+
 static void node_free(hyi_keeper *keeper) {
     hy_node *node = &keeper->node;
     hy_mem *mem = hy_world_mem(keeper->world);
@@ -258,6 +268,7 @@ static void node_free(hyi_keeper *keeper) {
     hyi_threads_free(keeper);
     hyi_mailboxes_close(node);
     hyi_letters_close(node);
+    node_wipe_slots(node);
     for (uint32_t i = 0; i < node->worker_count; i++)
         hyi_worker_free(node->workers[i]);
     hyi_slots_close(node);

@@ -3,6 +3,7 @@
 // Each test runs in a simulated world and in a real one with one and with two workers.
 #include "actor/node_suite.h"
 
+#include "base/cleanup.h"
 #include "kit/kit.h"
 
 #include <stdatomic.h>
@@ -143,9 +144,56 @@ static hy_err one_that_fails_ends(hy_node *node, void *unused) {
 }
 NODE_ALL(one_that_fails_ends)
 
-KIT_TESTS(KIT_TEST(sim_a_node_opens_and_closes), KIT_TEST(one_a_node_opens_and_closes),
-          KIT_TEST(two_a_node_opens_and_closes), KIT_TEST(sim_what_is_told_is_handled),
-          KIT_TEST(one_what_is_told_is_handled), KIT_TEST(two_what_is_told_is_handled),
-          KIT_TEST(sim_those_left_stop_with_the_node), KIT_TEST(two_those_left_stop_with_the_node),
-          KIT_TEST(sim_one_that_fails_ends), KIT_TEST(one_one_that_fails_ends),
-          KIT_TEST(two_one_that_fails_ends))
+// ---- the machine crashes ----------------------------------------------------------------------
+
+typedef struct crashed {
+    hy_node *node;
+} crashed;
+
+static hy_err work_until_the_crash(void *arg) {
+    crashed *c = (crashed *)arg;
+    CHECK_OK(hy_node_open(NULL, NULL, &c->node));
+    counter_ref to[3];
+    for (uint32_t i = 0; i < 3; i++)
+        CHECK_OK(HY_SPAWN(counter, c->node, HY_NOBODY, &counter_type, fresh_tally(), NULL, &to[i]));
+    for (uint64_t i = 0; i < 1000; i++) {
+        CHECK_OK(HY_TELL(counter, add, to[i % 3], .by = i));
+        CHECK_OK(hy_sleep(1000));
+    }
+    return HY_OK;
+}
+
+static void close_world(hy_world **world) {
+    *world = hy_world_close(*world);
+}
+
+static hy_err crash_after(hy_mem *mem, uint32_t turns) {
+    HY_CLEANUP(close_world) hy_world *world = NULL;
+    CHECK_OK(hy_sim_open(HY_OPTIONS(hy_sim, .mem = mem, .seed = kit_seed()), &world));
+    crashed c = { 0 };
+    hy_root *root = NULL;
+    CHECK_OK(hy_root_start(world, NULL, work_until_the_crash, &c, NULL, NULL, &root));
+    while (turns-- > 0)
+        (void)hy_world_turn(world);
+    hy_sim_restart(world);
+    hy_node_abandon(c.node);
+    hy_root_abandon(root);
+    hy_node_abandon(NULL);
+    return HY_OK;
+}
+
+// Whenever it is, all memory is back; and the number can be taken again.
+static hy_err a_node_is_abandoned(hy_mem *mem) {
+    for (uint32_t turns = 20; turns < 200; turns += 7) {
+        hy_err err = crash_after(mem, turns);
+        if (err != HY_OK) return err;
+    }
+    return HY_OK;
+}
+
+KIT_TESTS(KIT_TEST_ONCE(a_node_is_abandoned), KIT_TEST(sim_a_node_opens_and_closes),
+          KIT_TEST(one_a_node_opens_and_closes), KIT_TEST(two_a_node_opens_and_closes),
+          KIT_TEST(sim_what_is_told_is_handled), KIT_TEST(one_what_is_told_is_handled),
+          KIT_TEST(two_what_is_told_is_handled), KIT_TEST(sim_those_left_stop_with_the_node),
+          KIT_TEST(two_those_left_stop_with_the_node), KIT_TEST(sim_one_that_fails_ends),
+          KIT_TEST(one_one_that_fails_ends), KIT_TEST(two_one_that_fails_ends))

@@ -24,15 +24,16 @@ static _Atomic uint32_t slot_holders[256];
 
 hy_err hyi_node_enter(hy_node *node) {
     hy_node *nobody = NULL;
-    uint8_t number = node->options.number;
     // Acquire: pairs with the release in hyi_node_forget of the one before.
-    if (!atomic_compare_exchange_strong_explicit(&hyi_nodes[number], &nobody, node,
-                                                 memory_order_acq_rel, memory_order_relaxed)) {
-        return HY_EXISTS;
-    }
+    return atomic_compare_exchange_strong_explicit(&hyi_nodes[node->options.number], &nobody, node,
+                                                   memory_order_acq_rel, memory_order_relaxed)
+               ? HY_OK
+               : HY_EXISTS;
+}
+
+void hyi_node_show(hy_node *node) {
     // Release: pairs with the acquire in hyi_node_hold.
-    atomic_store_explicit(&slot_open[number], node, memory_order_release);
-    return HY_OK;
+    atomic_store_explicit(&slot_open[node->options.number], node, memory_order_release);
 }
 
 hy_node *hyi_node_hold(uint8_t number) {

@@ -20,6 +20,7 @@ void hyi_slots_close(hy_node *node);             // fine if it was not opened, o
 HY_ANY_THREAD hy_node *hyi_node_hold(uint8_t number);
 HY_ANY_THREAD void hyi_node_let_go(uint8_t number);
 HY_CHECKED hy_err hyi_node_enter(hy_node *node); // HY_EXISTS: its number is taken
+void hyi_node_show(hy_node *node);               // it is open: others may find it
 void hyi_node_forget(hy_node *node);             // waits until nobody holds it
 
 // Of a node that the caller holds or works for. NULL: there is none, or no longer.

@@ -79,6 +79,8 @@ static hy_err sim_a_node_has_so_many_actors(hy_mem *mem) {
     return node_in_sim(mem, &options, a_node_has_so_many_actors, NULL);
 }
 
+// Once: when the worlds of two threads cannot be opened, libuv closes descriptors by system calls
+// that ThreadSanitizer does not see, and takes their next use for a race.
 static hy_err three_a_node_has_so_many_actors(hy_mem *mem) {
     hy_node_options options = { .size = sizeof options, .actors_max = 8 };
     return node_in_real(mem, 3, &options, a_node_has_so_many_actors, NULL);
@@ -99,6 +101,6 @@ NODE_ALL(a_number_is_taken_once)
 
 KIT_TESTS(KIT_TEST(sim_a_ref_outlives_its_actor), KIT_TEST(one_a_ref_outlives_its_actor),
           KIT_TEST(two_a_ref_outlives_its_actor), KIT_TEST_ONCE(sim_a_used_up_slot_is_left),
-          KIT_TEST(sim_a_node_has_so_many_actors), KIT_TEST(three_a_node_has_so_many_actors),
+          KIT_TEST(sim_a_node_has_so_many_actors), KIT_TEST_ONCE(three_a_node_has_so_many_actors),
           KIT_TEST(sim_a_number_is_taken_once), KIT_TEST(one_a_number_is_taken_once),
           KIT_TEST(two_a_number_is_taken_once))
