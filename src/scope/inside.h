@@ -276,7 +276,6 @@ HY_CHECKED hy_err hyi_scope_init(hy_scope *scope, hy_root *root, hy_scope *paren
 // The whole end, on a fiber: cancel (unless everything has ended), wait, services, resources,
 // unlink, context. The scope's error. The storage is left to the caller.
 hy_err hyi_scope_finish(hy_scope *scope, bool cancel);
-void hyi_scope_leave(hy_scope *scope);
 bool hyi_scope_is_below(const hy_scope *scope, const hy_scope *above); // or the same
 // The way through the subtree of `top` in order of opening: what comes after `at`, and whether what
 // is below `at` comes first. NULL: that was all.
@@ -346,6 +345,13 @@ static inline hyi_table *hyi_table_outer(const hy_task *task) {
 }
 static inline void hyi_table_return(hy_task *task, hyi_table *outer) {
     task->table = outer ? outer : task->scope->table;
+}
+
+// A block's fiber, after the finish, goes back to the scope before it.
+static inline void hyi_scope_leave(const hy_scope *scope) {
+    hy_task *fiber = scope->opener;
+    fiber->scope = scope->outer;
+    hyi_table_return(fiber, scope->outer_table);
 }
 
 // A scope's table from its parent's (or its opener's; NULL: the root scope), the presets and

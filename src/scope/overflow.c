@@ -143,7 +143,8 @@ extern void *const __stop___patchable_function_entries[] __attribute__((weak));
 
 // Is `pc` in the user's code, and not in these rooms or a library? What the compiler has moved out
 // of a function because it is rarely run is not recognised as its function's: that is where a panic
-// begins, and little else.
+// begins, and little else. Nor is a C library that is
+// part of the program (-static).
 static bool overflow_in_users_code(uintptr_t pc) {
     extern const char __executable_start[], etext[];
     if (pc < (uintptr_t)__executable_start || pc >= (uintptr_t)etext) return false;

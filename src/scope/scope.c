@@ -307,12 +307,6 @@ static void scope_enter(hy_scope *scope, hy_task *fiber) {
     fiber->table = scope->table;
 }
 
-void hyi_scope_leave(hy_scope *scope) {
-    hy_task *fiber = scope->opener;
-    fiber->scope = scope->outer;
-    hyi_table_return(fiber, scope->outer_table);
-}
-
 static void scope_tell_opened(hy_scope *scope) {
     const hy_scope_observer *observer = scope->root->observer;
     memset(scope->slots, 0, sizeof scope->slots);
