@@ -29,6 +29,7 @@
 #include "actor/mailbox.h"
 #include "actor/queue.h"
 #include "actor/rearing.h"
+#include "actor/slot.h"
 #include "actor/share.h"
 
 #include <string.h>
@@ -373,7 +374,9 @@ void hy_actor_kill(hy_ref ref) {
 }
 
 bool hy_actor_is_alive(hy_ref ref) {
-    return hyi_find(ref) != NULL;
+    const hy_actor *actor = hyi_find_hold(ref);
+    if (actor) hyi_find_let_go(ref);
+    return actor != NULL;
 }
 
 void hy_actor_end(hy_actor *self) {

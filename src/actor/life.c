@@ -199,8 +199,11 @@ bool hyi_life_over(hyi_worker *worker, hy_actor *actor) {
 }
 
 void hyi_life_wipe(hy_actor *actor) {
-    (void)hyi_inbox_drain(actor);
-    life_drop_all(actor);
-    life_free_rest(actor);
-    life_free_state(actor);
+    hyi_message *message = atomic_load_explicit(&actor->inbox_oldest, memory_order_relaxed);
+    atomic_store_explicit(&actor->inbox_oldest, NULL, memory_order_relaxed);
+    while (message) {
+        hyi_message *next = (hyi_message *)message->next_;
+        hyi_message_free(message);
+        message = next;
+    }
 }

@@ -8,7 +8,8 @@
 // Of one that has gone (hyi_actor_gone), at the end of a turn. False: somebody is in the middle of
 // a push to it; again in a later turn. True: the slot is given back, and may be another's by now.
 bool hyi_life_over(hyi_worker *worker, hy_actor *actor);
-// Gives all memory of the actor back, and runs nothing of it: the node is abandoned, or closed.
+// The node closes, and no thread can push any more: frees what some of them pushed to this slot
+// when its last actor had just ended. Senders have counted it.
 void hyi_life_wipe(hy_actor *actor);
 static inline uint32_t hyi_pinned(const hy_actor *actor) {
     return atomic_load_explicit(&actor->pinned, memory_order_relaxed) & ~HYI_PINNED_LENT;

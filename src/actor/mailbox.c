@@ -185,6 +185,15 @@ uint32_t hyi_mailbox_capacity(const hy_actor *actor) {
     return actor->kin && actor->kin->mailbox ? actor->kin->mailbox->capacity : HYI_MAILBOX_CAPACITY;
 }
 
+uint32_t hyi_mailbox_capacity_from_outside(const hy_actor *actor) {
+    struct hyi_mailboxes *all = hyi_node_of_actor(actor)->mailboxes;
+    pthread_mutex_t *lock = hyi_mailbox_lock(all, actor->slot);
+    const struct hyi_mailbox *box = hyi_mailbox_at(all, actor->slot);
+    const uint32_t capacity = box ? box->capacity : HYI_MAILBOX_CAPACITY;
+    pthread_mutex_unlock(lock);
+    return capacity;
+}
+
 // ---- the policies -----------------------------------------------------------------------------
 
 static bool mailbox_is_owner(const hy_actor *actor) {

@@ -86,6 +86,7 @@ void hyi_mailbox_end(hy_node *node, hy_actor *actor, uint8_t orders);
 
 // What the owner sees of its mailbox.
 uint32_t hyi_mailbox_capacity(const hy_actor *actor);
+HY_ANY_THREAD uint32_t hyi_mailbox_capacity_from_outside(const hy_actor *actor);
 
 HY_CHECKED hy_err hyi_mailboxes_open(hy_node *node); // HY_NOMEM
 void hyi_mailboxes_close(hy_node *node);             // after all actors; fine if it was not opened

@@ -20,7 +20,6 @@
 #include "actor/for_broker.h"
 #include "actor/life.h"
 #include "actor/mailbox.h"
-#include "actor/queue.h"
 #include "actor/share.h"
 #include "actor/slot.h"
 #include "actor/thread.h"
@@ -255,7 +254,7 @@ static hy_err node_serve(void *arg) {
 static void node_wipe_slots(hy_node *node) {
     hy_actor *actor = NULL;
     for (uint32_t i = 0; (actor = hyi_slot_at(node, i)); i++) {
-        if (!hyi_inbox_is_clear(actor)) hyi_life_wipe(actor);
+        hyi_life_wipe(actor);
     }
 }
 

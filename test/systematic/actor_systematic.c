@@ -300,6 +300,7 @@ static void open_node(void) {
         if (err == HY_OK) node->worker_count++;
     }
     if (err == HY_OK) err = hyi_node_enter(node);
+    if (err == HY_OK) hyi_node_show(node);
     need(err == HY_OK, "the node could not be opened");
     atomic_store(&keeper->look_asked, 1); // nobody keeps it: no posts to nobody
 }
