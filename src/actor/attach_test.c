@@ -1,4 +1,8 @@
 // What belongs to a message: its texts, memory of its own, an object; made, taken, moved, dropped.
+//
+// All of it ends with the message, wherever that is: after its handler, in the mailbox of one who
+// has gone, or in the sender's hands. Texts of a told message are spoilt by their sender right
+// after the send, so that a copy that was none is seen.
 #include "actor/crowd_suite.h"
 #include "kit/kit.h"
 

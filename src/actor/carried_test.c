@@ -1,4 +1,8 @@
 // What the sender's scope carries arrives in the handler's: trace, tenant, time left.
+//
+// It goes on from handler to handler, by shared messages too, and does not stick to an actor: the
+// next message without any is handled without. That the sender's time has run out is never the
+// receiver's failure; that there was no memory for the scope is.
 #include "actor/crowd_suite.h"
 #include "kit/kit.h"
 

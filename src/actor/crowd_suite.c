@@ -1,4 +1,8 @@
 // crowd_suite.c - an actor that writes down what it is told.
+//
+// Books are static, a few for each run: the actors that write into them end with the node, which is
+// after the body of the test has returned, and its variables are gone. After a body that went well
+// everything that is ready gets its turn, and then the account must hold.
 #include "actor/crowd_suite.h"
 #include "actor/node_suite.h"
 

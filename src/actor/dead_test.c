@@ -1,4 +1,8 @@
 // Dead letters: each one is told, kept and counted, and none causes another.
+//
+// A letter says to whom, why, and what it was, with the body as long as the call lasts. The
+// subscriber here may be a bad one, that sends in the middle of it: what becomes of that is
+// counted, and not told, so there is no end to be missed.
 #include "actor/dead.h"
 #include "actor/crowd_suite.h"
 #include "kit/kit.h"

@@ -1,4 +1,7 @@
 // Shared messages: one body for all, gone with the last; labels and tickets.
+//
+// Something is attached to each, so that its end is seen: not before the last receiver has handled
+// it, and once. A ticket counts what waits, and is as it was after a send that was refused.
 #include "actor/crowd_suite.h"
 #include "actor/for_broker.h"
 #include "kit/kit.h"

@@ -1,4 +1,8 @@
 // Waiting for room: in order of arrival, never faster than those who wait, and always to an end.
+//
+// The receiver sleeps in a handler with a full mailbox, so that everybody who sends has to wait:
+// for room, for the end of their own time or their scope's, or for the receiver's end. Whoever can
+// wait does (fibers, handlers, actors with a `then`); who cannot is refused.
 #include "actor/crowd_suite.h"
 #include "kit/kit.h"
 
