@@ -18,7 +18,8 @@
 #define PORT_TELLERS 16u
 #define PORT_ROUNDS 12u
 
-typedef struct port {
+typedef struct port port;
+struct port {
     hy_mem *mem;
     hy_world *world;
     uint32_t workers;
@@ -31,7 +32,8 @@ typedef struct port {
     uint32_t paid;      // attempts that ended well
     uint32_t asked_for; // payouts that were accepted
     uint32_t tellers_done;
-} port;
+    hy_err (*work)(port *p, hy_scope *scope);
+};
 
 static void port_key(uint32_t bank, char out[8]) {
     (void)snprintf(out, 8, "bank%02u", bank % 100);
@@ -181,15 +183,15 @@ static hy_err port_program(void *arg) {
         err = hy_node_open(outer, HY_OPTIONS(hy_node, .workers = p->workers), &p->node);
         if (err == HY_OK) {
             HY_SCOPE(inner, &err, .name = "fleet") {
-                err = port_work(p, inner);
+                err = p->work(p, inner);
             }
         }
     }
     return err;
 }
 
-static hy_err port_run(hy_mem *mem, uint32_t workers) {
-    port p = { .mem = mem, .workers = workers > 0 ? workers : 1 };
+static hy_err port_run(hy_mem *mem, uint32_t workers, hy_err (*work)(port *p, hy_scope *scope)) {
+    port p = { .mem = mem, .work = work, .workers = workers > 0 ? workers : 1 };
     hy_err err = workers == 0
                      ? hy_sim_open(HY_OPTIONS(hy_sim, .seed = kit_seed(), .mem = mem), &p.world)
                      : hy_world_open(HY_OPTIONS(hy_world, .mem = mem), &p.world);
@@ -203,22 +205,77 @@ static hy_err port_run(hy_mem *mem, uint32_t workers) {
 static hy_err banks_agree_in_a_simulated_world(hy_mem *mem) {
     (void)mem;
     for (int i = 0; i < 20; i++) {
-        CHECK_OK(port_run(hy_mem_system(), 0));
+        CHECK_OK(port_run(hy_mem_system(), 0, port_work));
     }
     return HY_OK;
 }
 
 static hy_err banks_agree_on_one_worker(hy_mem *mem) {
     (void)mem;
-    CHECK_OK(port_run(hy_mem_system(), 1));
+    CHECK_OK(port_run(hy_mem_system(), 1, port_work));
     return HY_OK;
 }
 
 static hy_err banks_agree_on_three_workers(hy_mem *mem) {
     (void)mem;
-    CHECK_OK(port_run(hy_mem_system(), 3));
+    CHECK_OK(port_run(hy_mem_system(), 3, port_work));
+    return HY_OK;
+}
+
+// ---- a step that never returns ------------------------------------------------------------------
+
+// Recursion that no compiler makes a loop of, until the stack is used up.
+static uint32_t port_deep(volatile uint32_t *down) {
+    volatile uint8_t much[512];
+    much[0] = (uint8_t)*down;
+    return *down == 0 ? 0 : much[0] + port_deep(down) + much[511];
+}
+
+static hy_err port_step(hy_txn *txn, const hy_input *input) {
+    if (input->kind != BANK_IN_RENAME) return bank_machine.step(txn, input);
+    volatile uint32_t down = 1;
+    (void)hy_row_next_id(txn, BANK_ACCOUNTS); // something that must not be seen
+    return port_deep(&down) == 0 ? HY_OK : HY_RANGE;
+}
+
+// Twice in one bank, while the other goes on.
+static hy_err port_fall(port *p, hy_scope *scope) {
+    static hy_machine machine;
+    machine = bank_machine;
+    machine.step = port_step;
+    const bank_open open = { .owner = HY_BYTES("Ada"), .cents = 100 };
+    const bank_rename rename = { .account = 1, .owner = HY_BYTES("Eve") };
+    hy_call call;
+    hy_err err = hy_fleet_open_in(scope, p->store, &machine, HY_OPTIONS(hy_fleet, .node = p->node),
+                                  0, &p->fleet, NULL);
+    if (err != HY_OK) return err;
+    hy_fleet_start(p->fleet);
+    for (uint64_t seq = 1; seq <= 2; seq++) {
+        CHECK_OK(port_ask(p, 1, BANK_IN_OPEN, &open, &call));
+        CHECK_EQ(call.seq, seq); // what was stored is there, and nothing else
+        CHECK_OK(port_ask(p, 2, BANK_IN_OPEN, &open, &call));
+        CHECK_EQ(call.seq, seq);
+        err = port_ask(p, 1, BANK_IN_RENAME, &rename, &call);
+        CHECK_ERR(err, HY_CLOSED); // answered, though its turn never ended
+        hy_host_stats stats = { 0 };
+        for (int tries = 0; tries < 5000; tries++) { // until the fallen one is gone
+            err = hy_fleet_machine_stats(p->fleet, HY_BYTES("bank01"), &stats);
+            if (err == HY_NOT_FOUND) break;
+            CHECK_OK(hy_sleep(HY_MS(1)));
+        }
+    }
+    CHECK(hy_fleet_stats_of(p->fleet).opened >= 3);
+    return HY_OK;
+}
+
+static hy_err a_step_that_overflows_falls_alone(hy_mem *mem) {
+    (void)mem;
+    for (uint32_t workers = 0; workers <= 2; workers++) {
+        CHECK_OK(port_run(hy_mem_system(), workers, port_fall));
+    }
     return HY_OK;
 }
 
 KIT_TESTS(KIT_TEST_ONCE(banks_agree_in_a_simulated_world), KIT_TEST_ONCE(banks_agree_on_one_worker),
-          KIT_TEST_ONCE(banks_agree_on_three_workers))
+          KIT_TEST_ONCE(banks_agree_on_three_workers),
+          KIT_TEST_ONCE(a_step_that_overflows_falls_alone))

@@ -104,7 +104,7 @@ static void pipeline_answer(hy_call *call, hy_err err) {
 }
 
 static void pipeline_append(hy_host *host) {
-    if (host->is_uncertain) return;
+    if (host->is_uncertain || host->forsaken) return;
     if (host->flight == NULL) {
         hyi_batch *batch = host->building;
         if (hyi_batch_is_empty(batch)) return;
