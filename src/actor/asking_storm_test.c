@@ -280,6 +280,8 @@ static hy_err storms_pass(hy_node *node, void *number) {
     return HY_OK;
 }
 
+static uint64_t storm_digest; // of the latest simulated world
+
 // Of a simulated world the only worker's slots and wheel may be looked at, when all timeouts have
 // passed.
 static hy_err nothing_is_left(hy_node *node, void *number) {
@@ -287,6 +289,7 @@ static hy_err nothing_is_left(hy_node *node, void *number) {
     CHECK_OK(hy_sleep(HY_SECONDS(6)));
     CHECK_EQ(hyi_here->asks->count, 0);
     CHECK_EQ(hyi_here->wheel->count, 0);
+    storm_digest = hy_sim_digest(hy_scope_world(hy_scope_current()));
     return HY_OK;
 }
 
@@ -296,7 +299,19 @@ static hy_err storms_pass_in_many_worlds(hy_mem *mem) {
     return HY_OK;
 }
 
+static hy_err equal_seeds_give_equal_storms(hy_mem *mem) {
+    uint32_t number = 3;
+    CHECK_OK(node_in_sim(mem, NULL, nothing_is_left, &number));
+    uint64_t first = storm_digest;
+    CHECK_OK(node_in_sim(mem, NULL, nothing_is_left, &number));
+    CHECK_EQ(storm_digest, first);
+    number = 4;
+    CHECK_OK(node_in_sim(mem, NULL, nothing_is_left, &number));
+    CHECK(storm_digest != first);
+    return HY_OK;
+}
+
 NODE_REAL(storms_pass)
 
-KIT_TESTS(KIT_TEST_ONCE(storms_pass_in_many_worlds), KIT_TEST_ONCE(one_storms_pass),
-          KIT_TEST_ONCE(two_storms_pass))
+KIT_TESTS(KIT_TEST_ONCE(equal_seeds_give_equal_storms), KIT_TEST_ONCE(storms_pass_in_many_worlds),
+          KIT_TEST_ONCE(one_storms_pass), KIT_TEST_ONCE(two_storms_pass))
