@@ -116,7 +116,7 @@ hyi_birth *hyi_birth_new(hy_actor *actor, hy_actor *parent, hyi_spec *spec) {
     if (!birth) return NULL;
     memset(birth, 0, sizeof *birth);
     birth->actor = actor;
-    birth->parent = parent;
+    birth->parent = birth->adopter = parent;
     hyi_list_init(&birth->in_parent);
     birth->note.tag = HYI_SYSTEM_ENDED;
     birth->note.flags = HYI_MESSAGE_SYSTEM | HYI_MESSAGE_EMBEDDED;

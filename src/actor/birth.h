@@ -59,7 +59,9 @@ typedef struct hyi_recent {
 
 struct hyi_birth {
     hy_actor *actor;
-    hy_actor *parent;   // NULL: nobody. It ends after its children, so it is there
+    // Child: NULL: nobody, or not adopted yet. It ends after its children, so it is there.
+    hy_actor *parent;
+    hy_actor *adopter;  // the parent writes, before its first order; then it is `parent`, too
     hyi_link in_parent; // parent
     hyi_message note;   // the parent's mailbox, from the first news until they are taken
     hyi_spec *spec;

@@ -270,6 +270,7 @@ void hyi_obey(hy_actor *actor, uint8_t orders) {
     if (orders & HYI_ORDER_ROOM) hyi_room_awaited(actor);
     if ((orders & HYI_ORDER_START) && actor->phase == HYI_RESTING) {
         actor->phase = HYI_UNBORN;
+        actor->birth->parent = actor->birth->adopter;
         // Its supervisor did not know yet that it was told to stop while it rested.
         if (actor->ending & HYI_ENDING_UNWANTED) orders |= HYI_ORDER_STOP;
     }
@@ -289,7 +290,8 @@ void hyi_obey(hy_actor *actor, uint8_t orders) {
     if (orders & HYI_ORDER_STOP) {
         actor->ending |= HYI_ENDING_UNWANTED;
         if (actor->phase == HYI_RESTING) {
-            hyi_tell_news(actor->birth, HYI_NEWS_UNWANTED);
+            // Not adopted yet, it stops as soon as it is started.
+            if (actor->birth->parent) hyi_tell_news(actor->birth, HYI_NEWS_UNWANTED);
             return;
         }
     }

@@ -21,6 +21,7 @@ const hy_actor_type hy_supervisor_type = { .name = "supervisor" };
 
 typedef struct spawn_order {
     hy_node *node;
+    hy_ref parent_ref;
     hy_actor *parent; // NULL: nobody
     bool is_direct;   // the caller may list it at once
     const hy_actor_options *options;
@@ -56,7 +57,7 @@ static bool spawn_must_queue(const hy_actor *parent) {
 
 hy_err hy_spawn_actor(hy_node *node, hy_ref parent, const hy_actor_type *type, const void *arg,
                       const hy_actor_options *options, hy_ref *out_ref) {
-    spawn_order order = { .node = node, .options = options };
+    spawn_order order = { .node = node, .parent_ref = parent, .options = options };
     // Relaxed: a spawn at the same time as the close is before it or after it.
     if (atomic_load_explicit(&node->closing, memory_order_relaxed)) return HY_CLOSED;
     hy_err err = HY_OK;
@@ -108,7 +109,8 @@ static hy_err spawn_spec(spawn_order *order) {
 // Options, before anybody knows the ref. From here on the birth has the spec.
 static hy_err spawn_dress(const spawn_order *order, hy_actor *actor) {
     if (order->spec && (order->parent || !order->spec->is_static)) {
-        actor->birth = hyi_birth_new(actor, order->parent, order->spec);
+        hy_actor *parent = order->is_direct ? order->parent : NULL;
+        actor->birth = hyi_birth_new(actor, parent, order->spec);
         if (!actor->birth) {
             hyi_spec_unref(order->node, order->spec);
             return HY_NOMEM;
@@ -147,10 +149,9 @@ static hy_err spawn_by_message(const spawn_order *order, hy_actor *actor) {
                      .block_class = block_class },
         .birth = actor->birth,
     };
-    hy_ref parent = hyi_ref_of(order->parent);
     actor->phase = HYI_RESTING;
     hyi_actor_launch(actor);
-    hy_err err = hyi_send(parent, NULL, &adoption->message, NULL);
+    hy_err err = hyi_send(order->parent_ref, NULL, &adoption->message, NULL);
     (void)err; // it has gone just now: the child ends with HY_CLOSED (hyi_adopt_refused)
     return HY_OK;
 }
@@ -178,7 +179,7 @@ void hyi_adopt(hy_actor *actor, hyi_message *message) {
         adopt_let_go(birth, err);
         return;
     }
-    birth->parent = actor;
+    birth->adopter = actor;
     if (hyi_rearing_add(actor, birth)) hyi_poke(birth->actor, HYI_ORDER_START);
 }
 

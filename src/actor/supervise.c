@@ -366,7 +366,7 @@ bool hyi_rearing_holds(const hyi_rearing *rearing) {
     for (hyi_link *link = hyi_list_first(children); link; link = hyi_list_after(children, link)) {
         const hyi_birth *child = hyi_child_at(link);
         count++;
-        HY_ASSERT(child->parent == rearing->actor);
+        HY_ASSERT(child->adopter == rearing->actor);
         HY_ASSERT((child->place == HYI_CHILD_PAUSED) == (child->pause != NULL));
         HY_ASSERT(HY_IMPLIES(child->is_in_group, rearing->group != HYI_GROUP_NONE));
         HY_ASSERT(HY_IMPLIES(child->place == HYI_CHILD_DOWN, child->is_in_group));

@@ -3,8 +3,8 @@
 // A word is sent to the actor (SYSTEM_WAIT), which keeps it until it can answer. The answer is a
 // call to the worker where the fiber waits, so the fiber is woken on its own thread. The fiber may
 // give up before that (a deadline, a cancellation), so the word is a block of its own and not on
-// the fiber's stack; then it says so in the word, and the actor throws such words away when the
-// next one comes. Between the two `fiber` is looked at by the waiter's worker only, and `given_up`
+// the fiber's stack; then it says so in the word, and the actor throws such words away now and
+// then. Between the two `fiber` is looked at by the waiter's worker only, and `given_up`
 // is all that the other side sees.
 //
 // An actor that is started again and again is not ready and has not ended; who waits goes on
@@ -33,7 +33,9 @@ typedef struct wait_fiber {
 
 struct hyi_waiting {
     hyi_list words;
+    uint32_t added; // every so many, those that were given up are thrown away
 };
+#define WAIT_SWEEP 64u
 
 static void wait_word_free(wait_word *word) {
     hyi_block_free(word, word->message.block_class);
@@ -138,14 +140,14 @@ void hyi_await(hy_actor *actor, hyi_message *message) {
     hyi_kin *kin = hyi_kin_of(actor);
     if (kin && !kin->waiting) {
         hy_mem *mem = hyi_node_of_actor(actor)->mem;
-        kin->waiting = (struct hyi_waiting *)hy_mem_alloc(mem, sizeof *kin->waiting);
+        kin->waiting = (struct hyi_waiting *)hy_mem_alloc_zero(mem, sizeof *kin->waiting);
         if (kin->waiting) hyi_list_init(&kin->waiting->words);
     }
     if (!kin || !kin->waiting) {
         wait_answer(word, HY_NOMEM);
         return;
     }
-    wait_sweep(kin->waiting);
+    if (++kin->waiting->added % WAIT_SWEEP == 0) wait_sweep(kin->waiting);
     hyi_list_append(&kin->waiting->words, &word->link);
 }
 
