@@ -88,6 +88,7 @@ hyi_worker *hyi_any_worker(hy_node *node) {
 
 void hyi_inject(hyi_worker *worker, hy_actor *actor) {
     actor->next = NULL;
+    hyi_yield_point("inject");
     pthread_mutex_lock(&worker->inject_lock);
     if (worker->inject_first) {
         worker->inject_last->next = actor;
@@ -205,7 +206,9 @@ static bool share_take(hyi_worker *worker) {
         hyi_worker *from = node->workers[(worker->number + i) % node->worker_count];
         if (atomic_load_explicit(&from->shared_count, memory_order_relaxed) == 0) continue;
         uint32_t count = 0;
+        hyi_yield_point("share: before taking");
         hy_actor *first = share_half_of(from, &count);
+        hyi_yield_point("share: taken, not owned");
         share_own_all(worker, first, count);
         HYI_BUMP(worker->taken, count);
         if (count > 0) return true;
@@ -251,6 +254,7 @@ static void share_give(hyi_worker *worker, uint32_t keep, uint32_t count) {
         given++;
     }
     if (given == 0) return;
+    hyi_yield_point("share: nobody's yet");
     pthread_mutex_lock(&worker->share_lock);
     if (worker->shared_first) {
         worker->shared_last->next = first;

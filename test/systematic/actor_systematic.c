@@ -61,6 +61,7 @@ static struct {
     uint32_t foreign_sent[WALKERS], foreign_left;
     uint64_t handled;
 } all;
+static uint64_t total_shared, total_taken, total_parks;
 
 static hy_node *node_here(void) {
     return &all.keeper.node;
@@ -310,8 +311,12 @@ static void close_node(void) {
     hyi_node_forget(node);
     hyi_mailboxes_close(node);
     hyi_letters_close(node);
-    for (uint32_t i = 0; i < node->worker_count; i++)
+    for (uint32_t i = 0; i < node->worker_count; i++) {
+        total_shared += node->workers[i]->shared_out;
+        total_taken += node->workers[i]->taken;
+        total_parks += node->workers[i]->parks;
         hyi_worker_free(node->workers[i]);
+    }
     hyi_slots_close(node);
 }
 
@@ -346,7 +351,11 @@ int main(int argc, char **argv) {
         handled += all.handled;
     }
     hy_world_close(world);
-    printf("%llu seeds, %llu messages, %llu steps\n", (unsigned long long)count,
-           (unsigned long long)handled, (unsigned long long)steps);
+    need(count < 100 || (total_shared > 0 && total_taken > 0 && total_parks > 0),
+         "nobody shared, took or parked: nothing was tested");
+    printf("%llu seeds, %llu messages, %llu steps; %llu shared, %llu taken, %llu parks\n",
+           (unsigned long long)count, (unsigned long long)handled, (unsigned long long)steps,
+           (unsigned long long)total_shared, (unsigned long long)total_taken,
+           (unsigned long long)total_parks);
     return 0;
 }
