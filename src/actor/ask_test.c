@@ -47,7 +47,8 @@ HY_RECORD_DEFINE(result, RESULT)
     ASK(x, 13, sleep, number, number)    /* answers after so many ms */                            \
     ASK(x, 14, unknown, number, number)  /* has no handler */                                      \
     ASK(x, 15, left, number, number)     /* the time left of its scope, in ms */                   \
-    TELL(x, 16, then_fail, target)       /* asks another one; its `then` fails */
+    TELL(x, 16, then_fail, target)       /* asks another one; its `then` fails */                  \
+    TELL(x, 17, nap, number)             /* sleeps so many ms */
 HY_PROTOCOL(odd, ODD);
 HY_PROTOCOL_DEFINE(odd, ODD);
 
@@ -66,7 +67,8 @@ HY_PROTOCOL_DEFINE(odd, ODD);
     ASK(x, 12, ring, number, number)                                                               \
     ASK(x, 13, sleep, number, number)                                                              \
     ASK(x, 15, left, number, number)                                                               \
-    TELL(x, 16, then_fail, target)
+    TELL(x, 16, then_fail, target)                                                                 \
+    TELL(x, 17, nap, number)
 
 static hy_asker handed_out; // of `promise` of 77
 
@@ -200,6 +202,11 @@ static hy_err odd_on_sleep(hy_actor *self, odd_state *state, const number *messa
     return hy_sleep(HY_MS((hy_ns)message->n));
 }
 
+static hy_err odd_on_nap(hy_actor *self, odd_state *state, const number *message) {
+    (void)self, (void)state;
+    return hy_sleep(HY_MS((hy_ns)message->n));
+}
+
 static hy_err odd_on_left(hy_actor *self, odd_state *state, const number *message,
                           number *out_reply) {
     (void)state, (void)message;
@@ -288,6 +295,26 @@ static hy_err nobody_and_full_ones_refuse(hy_node *node, void *unused) {
     hy_err ended = hy_actor_wait_end(odd.ref, HY_NEVER);
     CHECK(ended == HY_OK || ended == HY_CANCELLED || ended == HY_NOMEM);
     SOFT_ERR(HY_ASK(odd, twice, odd, 0, &reply, .n = 1), HY_NOT_FOUND);
+    return HY_OK;
+}
+
+// Waiting for room is a part of the time that an ask has.
+static hy_err waiting_for_room_counts(hy_node *node, void *unused) {
+    (void)unused;
+    odd_ref odd;
+    number reply = { 0 };
+    hy_world *world = hy_scope_world(hy_scope_current());
+    hy_mailbox_options waits = { .capacity = 1, .full = HY_FULL_WAIT };
+    SOFT_OK(HY_SPAWN(odd, node, HY_NOBODY, &odd_type, NULL, HY_OPTIONS(hy_actor, .mailbox = waits),
+                     &odd));
+    SOFT_OK(hy_actor_wait_ready(odd.ref, HY_NEVER));
+    SOFT_OK(HY_TELL(odd, nap, odd, .n = 100)); // for so many ms
+    hy_ns before = hy_world_now(world);
+    hy_err err = HY_ASK(odd, twice, odd, HY_MS(10), &reply, .n = 1);
+    CHECK(err == HY_LIMIT || err == HY_TIMEOUT || kit_failed_allocation());
+    CHECK(hy_world_now(world) < before + HY_MS(50));
+    SOFT_OK(HY_ASK(odd, twice, odd, HY_SECONDS(10), &reply, .n = 3)); // there is room in time
+    SOFT_EQ(reply.n, 6);
     return HY_OK;
 }
 
@@ -592,6 +619,7 @@ static hy_err circles_of_up_to_eight_are_found(hy_node *node, void *unused) {
 NODE_ALL(replies_arrive)
 NODE_ALL(texts_and_lists_are_copied)
 NODE_SIM(nobody_and_full_ones_refuse)
+NODE_SIM(waiting_for_room_counts)
 NODE_SIM(dropped_questions_say_so)
 NODE_ALL(time_runs_out)
 NODE_ALL(promises_are_kept_once)
@@ -606,33 +634,31 @@ NODE_ALL(the_time_left_travels)
 NODE_ALL(other_threads_may_answer)
 NODE_ALL(circles_of_up_to_eight_are_found)
 
-KIT_TESTS(KIT_TEST(sim_replies_arrive), KIT_TEST_ONCE(one_replies_arrive),
-          KIT_TEST_ONCE(two_replies_arrive), KIT_TEST(sim_texts_and_lists_are_copied),
-          KIT_TEST_ONCE(one_texts_and_lists_are_copied),
-          KIT_TEST_ONCE(two_texts_and_lists_are_copied), KIT_TEST(sim_nobody_and_full_ones_refuse),
+KIT_TESTS(
+    KIT_TEST(sim_replies_arrive), KIT_TEST_ONCE(one_replies_arrive),
+    KIT_TEST_ONCE(two_replies_arrive), KIT_TEST(sim_texts_and_lists_are_copied),
+    KIT_TEST_ONCE(one_texts_and_lists_are_copied), KIT_TEST_ONCE(two_texts_and_lists_are_copied),
+    KIT_TEST(sim_nobody_and_full_ones_refuse),
 
-          KIT_TEST(sim_dropped_questions_say_so), KIT_TEST(sim_time_runs_out),
-          KIT_TEST_ONCE(one_time_runs_out), KIT_TEST_ONCE(two_time_runs_out),
-          KIT_TEST(sim_promises_are_kept_once), KIT_TEST_ONCE(one_promises_are_kept_once),
-          KIT_TEST_ONCE(two_promises_are_kept_once), KIT_TEST(sim_stashed_questions_are_answered),
-          KIT_TEST_ONCE(one_stashed_questions_are_answered),
-          KIT_TEST_ONCE(two_stashed_questions_are_answered), KIT_TEST(sim_the_dying_say_so),
-          KIT_TEST_ONCE(one_the_dying_say_so), KIT_TEST_ONCE(two_the_dying_say_so),
-          KIT_TEST(sim_cancelled_asks_leave_nothing),
-          KIT_TEST_ONCE(one_cancelled_asks_leave_nothing),
-          KIT_TEST_ONCE(two_cancelled_asks_leave_nothing),
-          KIT_TEST(sim_handlers_may_wait_for_answers),
-          KIT_TEST_ONCE(one_handlers_may_wait_for_answers),
-          KIT_TEST_ONCE(two_handlers_may_wait_for_answers), KIT_TEST(sim_then_runs_with_all_ends),
-          KIT_TEST_ONCE(one_then_runs_with_all_ends), KIT_TEST_ONCE(two_then_runs_with_all_ends),
-          KIT_TEST(sim_then_of_a_dead_one_is_forgotten),
-          KIT_TEST_ONCE(one_then_of_a_dead_one_is_forgotten),
-          KIT_TEST_ONCE(two_then_of_a_dead_one_is_forgotten),
-          KIT_TEST(sim_a_then_may_fail_its_actor), KIT_TEST_ONCE(one_a_then_may_fail_its_actor),
-          KIT_TEST_ONCE(two_a_then_may_fail_its_actor), KIT_TEST(sim_the_time_left_travels),
-          KIT_TEST_ONCE(one_the_time_left_travels), KIT_TEST_ONCE(two_the_time_left_travels),
-          KIT_TEST(sim_other_threads_may_answer), KIT_TEST_ONCE(one_other_threads_may_answer),
-          KIT_TEST_ONCE(two_other_threads_may_answer),
-          KIT_TEST(sim_circles_of_up_to_eight_are_found),
-          KIT_TEST_ONCE(one_circles_of_up_to_eight_are_found),
-          KIT_TEST_ONCE(two_circles_of_up_to_eight_are_found))
+    KIT_TEST(sim_waiting_for_room_counts), KIT_TEST(sim_dropped_questions_say_so),
+    KIT_TEST(sim_time_runs_out), KIT_TEST_ONCE(one_time_runs_out), KIT_TEST_ONCE(two_time_runs_out),
+    KIT_TEST(sim_promises_are_kept_once), KIT_TEST_ONCE(one_promises_are_kept_once),
+    KIT_TEST_ONCE(two_promises_are_kept_once), KIT_TEST(sim_stashed_questions_are_answered),
+    KIT_TEST_ONCE(one_stashed_questions_are_answered),
+    KIT_TEST_ONCE(two_stashed_questions_are_answered), KIT_TEST(sim_the_dying_say_so),
+    KIT_TEST_ONCE(one_the_dying_say_so), KIT_TEST_ONCE(two_the_dying_say_so),
+    KIT_TEST(sim_cancelled_asks_leave_nothing), KIT_TEST_ONCE(one_cancelled_asks_leave_nothing),
+    KIT_TEST_ONCE(two_cancelled_asks_leave_nothing), KIT_TEST(sim_handlers_may_wait_for_answers),
+    KIT_TEST_ONCE(one_handlers_may_wait_for_answers),
+    KIT_TEST_ONCE(two_handlers_may_wait_for_answers), KIT_TEST(sim_then_runs_with_all_ends),
+    KIT_TEST_ONCE(one_then_runs_with_all_ends), KIT_TEST_ONCE(two_then_runs_with_all_ends),
+    KIT_TEST(sim_then_of_a_dead_one_is_forgotten),
+    KIT_TEST_ONCE(one_then_of_a_dead_one_is_forgotten),
+    KIT_TEST_ONCE(two_then_of_a_dead_one_is_forgotten), KIT_TEST(sim_a_then_may_fail_its_actor),
+    KIT_TEST_ONCE(one_a_then_may_fail_its_actor), KIT_TEST_ONCE(two_a_then_may_fail_its_actor),
+    KIT_TEST(sim_the_time_left_travels), KIT_TEST_ONCE(one_the_time_left_travels),
+    KIT_TEST_ONCE(two_the_time_left_travels), KIT_TEST(sim_other_threads_may_answer),
+    KIT_TEST_ONCE(one_other_threads_may_answer), KIT_TEST_ONCE(two_other_threads_may_answer),
+    KIT_TEST(sim_circles_of_up_to_eight_are_found),
+    KIT_TEST_ONCE(one_circles_of_up_to_eight_are_found),
+    KIT_TEST_ONCE(two_circles_of_up_to_eight_are_found))
