@@ -127,10 +127,12 @@ static void mailbox_limit(hy_actor *actor, uint32_t capacity) {
     atomic_store_explicit(&actor->inbox_limit, sent + capacity, memory_order_relaxed);
 }
 
-static hy_err mailbox_check(const hy_mailbox_options *options) {
+static hy_err mailbox_check(const hy_node *node, const hy_mailbox_options *options) {
     if (options->capacity > MAILBOX_CAPACITY_MAX) return HY_RANGE;
     if (options->full > HY_FULL_STOP) return HY_RANGE;
-    return options->full == HY_FULL_REDIRECT && options->redirect.id == 0 ? HY_RANGE : HY_OK;
+    bool redirects = options->full == HY_FULL_REDIRECT;
+    bool is_ours = hyi_ref_node(options->redirect) == node->options.number;
+    return redirects && !is_ours ? HY_RANGE : HY_OK;
 }
 
 static hy_err mailbox_own(hy_node *node, hy_actor *actor, const hy_mailbox_options *options) {
@@ -157,7 +159,7 @@ hy_err hyi_mailbox_begin(hy_node *node, hy_actor *actor, const hy_mailbox_option
         !options || (options->full == HY_FULL_FAIL &&
                      (options->capacity == 0 || options->capacity == HYI_MAILBOX_CAPACITY));
     if (plain) return HY_OK;
-    hy_err err = mailbox_check(options);
+    hy_err err = mailbox_check(node, options);
     return err == HY_OK ? mailbox_own(node, actor, options) : err;
 }
 

@@ -77,7 +77,7 @@ void hyi_room_give(hy_actor *actor, uint32_t freed);
 void hyi_mailbox_trim(hy_actor *actor);
 
 // Before the launch. Sets inbox_limit. `options` are the actor's; NULL: the default. HY_NOMEM,
-// HY_RANGE (capacity past 2^24, no such policy, a redirect to nobody).
+// HY_RANGE (capacity past 2^24, no such policy, a redirect to nobody, or to another node).
 HY_CHECKED hy_err hyi_mailbox_begin(hy_node *node, hy_actor *actor,
                                     const hy_mailbox_options *options);
 // The actor has ended for good: its generation has grown; `orders` are those it had until then.

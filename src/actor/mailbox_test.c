@@ -130,7 +130,22 @@ static hy_err redirect_goes_elsewhere_once_body(hy_node *node) {
 }
 CROWD_TEST(redirect_goes_elsewhere_once)
 
-static hy_err redirect_to_oneself_refuses_body(hy_node *node) {
+static hy_err redirect_is_for_the_same_protocol_body(hy_node *node) {
+    crowd_book *book = crowd_open_book();
+    crowd_ref to;
+    hy_ref stranger;
+    CHECK_OK(hy_spawn_actor(node, HY_NOBODY, &hy_supervisor_type, NULL, NULL, &stranger));
+    hy_mailbox_options one = { .capacity = 1, .full = HY_FULL_REDIRECT, .redirect = stranger };
+    CHECK_OK(crowd_spawn(node, book, one, &to));
+    CHECK_OK(crowd_tell(to, 1));
+    CHECK_ERR(crowd_tell(to, 2), HY_LIMIT);
+    CHECK_OK(crowd_settle());
+    CHECK(CROWD_HAS(book, 1));
+    return HY_OK;
+}
+CROWD_TEST(redirect_is_for_the_same_protocol)
+
+static hy_err redirect_to_a_full_one_refuses_body(hy_node *node) {
     crowd_book *book = crowd_open_book(), *other_book = crowd_open_book();
     crowd_ref to, other;
     CHECK_OK(crowd_spawn(node, other_book, (hy_mailbox_options){ .capacity = 1 }, &other));
@@ -146,7 +161,7 @@ static hy_err redirect_to_oneself_refuses_body(hy_node *node) {
     CHECK_ERR(crowd_tell(to, 3), HY_LIMIT);
     return HY_OK;
 }
-CROWD_TEST(redirect_to_oneself_refuses)
+CROWD_TEST(redirect_to_a_full_one_refuses)
 
 static crowd_ref mailbox_stops;
 static hy_err mailbox_stopped;
@@ -236,6 +251,7 @@ CROWD_TEST(room_comes_back)
 
 KIT_TESTS(KIT_TEST(full_refuses), KIT_TEST(drop_new_drops_the_new),
           KIT_TEST(drop_old_drops_the_oldest), KIT_TEST(drop_old_keeps_what_matters),
-          KIT_TEST(redirect_goes_elsewhere_once), KIT_TEST(redirect_to_oneself_refuses),
-          KIT_TEST(stop_fails_the_actor), KIT_TEST(urgent_overtakes),
-          KIT_TEST(late_messages_are_dropped), KIT_TEST(room_comes_back))
+          KIT_TEST(redirect_goes_elsewhere_once), KIT_TEST(redirect_to_a_full_one_refuses),
+          KIT_TEST(redirect_is_for_the_same_protocol), KIT_TEST(stop_fails_the_actor),
+          KIT_TEST(urgent_overtakes), KIT_TEST(late_messages_are_dropped),
+          KIT_TEST(room_comes_back))

@@ -264,7 +264,11 @@ static hy_err send_redirected(hy_node *node, const send_order *order, hy_ref to)
     send_order again = *order;
     again.to = to;
     if (!actor) return send_gone(node, &again);
-    if (hyi_mailbox_is_full(actor)) return send_refuse(node, &again, HY_DROP_FULL, HY_LIMIT);
+    // One that does not speak the protocol is no help either.
+    bool speaks = send_protocol_of(actor) == order->kind->protocol;
+    if (!speaks || hyi_mailbox_is_full(actor)) {
+        return send_refuse(node, &again, HY_DROP_FULL, HY_LIMIT);
+    }
     return send_push(node, &again, actor);
 }
 
