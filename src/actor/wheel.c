@@ -42,6 +42,11 @@ hy_err hyi_wheel_open(hy_world *world, hy_mem *mem, hyi_wheel **out_wheel) {
     return HY_OK;
 }
 
+void hyi_wheel_no_posts(hyi_wheel *wheel) {
+    HY_ASSERT(!wheel->posted);
+    wheel->lazy = false;
+}
+
 void hyi_wheel_close(hyi_wheel *wheel) {
     if (!wheel) return;
     HY_ASSERT(!wheel->posted);

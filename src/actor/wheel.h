@@ -55,6 +55,8 @@ HY_CHECKED hy_err hyi_wheel_open(hy_world *world, hy_mem *mem, hyi_wheel **out_w
 static inline bool hyi_wheel_is_posted(const hyi_wheel *wheel) {
     return wheel->posted;
 }
+// From now on it looks at the clock at once, as in a simulated world: before it is closed.
+void hyi_wheel_no_posts(hyi_wheel *wheel);
 // Forgets what is armed. NULL is fine.
 void hyi_wheel_close(hyi_wheel *wheel);
 

@@ -186,6 +186,21 @@ static hy_err lazy_ones_wake_nobody_when_empty(hy_mem *mem) {
     return HY_OK;
 }
 
+static hy_err it_can_be_closed_while_records_are_armed(hy_mem *mem) {
+    HY_CLEANUP(stage_close) stage s;
+    CHECK_OK(stage_open(mem, &s));
+    s.wheel->lazy = true;
+    CHECK_OK(record_arm(&s.records[0], HY_SECONDS(5)));
+    CHECK_OK(record_arm(&s.records[1], HY_SECONDS(5)));
+    while (hyi_wheel_is_posted(s.wheel))
+        CHECK(hy_world_turn(s.world));
+    hyi_wheel_no_posts(s.wheel);
+    record_disarm(&s.records[0]);
+    record_disarm(&s.records[1]);
+    CHECK(!hyi_wheel_is_posted(s.wheel));
+    return HY_OK;
+}
+
 static hy_err equal_ticks_fire_in_order_of_arming(hy_mem *mem) {
     HY_CLEANUP(stage_close) stage s;
     CHECK_OK(stage_open(mem, &s));
@@ -207,6 +222,8 @@ static hy_err equal_ticks_fire_in_order_of_arming(hy_mem *mem) {
 }
 
 KIT_TESTS(KIT_TEST(empty_wheel_has_no_timer), KIT_TEST(noted_and_settled_is_in_time),
-          KIT_TEST(lazy_ones_wake_nobody_when_empty), KIT_TEST(equal_ticks_fire_in_order_of_arming),
-          KIT_TEST(repeating_lets_go), KIT_TEST(never_is_never_early),
-          KIT_TEST_ONCE(spans_of_years_are_no_different), KIT_TEST_ONCE(all_fire_once_and_in_time))
+          KIT_TEST(lazy_ones_wake_nobody_when_empty),
+          KIT_TEST(it_can_be_closed_while_records_are_armed),
+          KIT_TEST(equal_ticks_fire_in_order_of_arming), KIT_TEST(repeating_lets_go),
+          KIT_TEST(never_is_never_early), KIT_TEST_ONCE(spans_of_years_are_no_different),
+          KIT_TEST_ONCE(all_fire_once_and_in_time))

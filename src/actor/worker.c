@@ -311,6 +311,7 @@ void hyi_worker_stop(hyi_worker *worker) {
     while (worker->dispatcher || worker->dispatcher_coming || hyi_park_is_posted(worker) ||
            hyi_wheel_is_posted(worker->wheel))
         (void)hy_yield();
+    hyi_wheel_no_posts(worker->wheel);
     if (worker->is_real) hy_world_expect(worker->world, false);
     hyi_share_take_in(worker);
     worker_close_rest(worker);
