@@ -17,7 +17,8 @@ HY_RECORD_DEFINE(watch_who, WATCH_WHO)
     ASK(x, 2, unmonitor, watch_who, watch_who)                                                     \
     ASK(x, 3, link, watch_who, watch_who)                                                          \
     ASK(x, 4, unlink, watch_who, watch_who)                                                        \
-    TELL(x, 5, fall, watch_who)
+    TELL(x, 5, fall, watch_who)                                                                    \
+    ASK(x, 6, heard, watch_who, watch_who)
 HY_PROTOCOL(watch, WATCH);
 HY_PROTOCOL_DEFINE(watch, WATCH);
 
@@ -77,6 +78,13 @@ static hy_err watch_on_unlink(hy_actor *self, watcher *state, const watch_who *m
                               watch_who *out_reply) {
     (void)state, (void)out_reply;
     hy_unlink(self, (hy_ref){ message->who });
+    return HY_OK;
+}
+
+static hy_err watch_on_heard(hy_actor *self, watcher *state, const watch_who *message,
+                             watch_who *out_reply) {
+    (void)self, (void)message;
+    out_reply->who = state->book->count;
     return HY_OK;
 }
 
@@ -283,6 +291,49 @@ static hy_err chains_of_links_fall_as_one(grove *g) {
     return HY_OK;
 }
 
+// ---- two workers ------------------------------------------------------------------------------
+
+static hy_err pinned_spawn(grove *g, book *b, uint32_t worker, watch_ref *out_ref) {
+    const hy_actor_options options = { .size = sizeof options, .worker = worker };
+    hy_err err = HY_SPAWN(watch, g->node, HY_NOBODY, &hears_type, b, &options, out_ref);
+    return err == HY_OK ? hy_actor_wait_ready(out_ref->ref, HY_NEVER) : err;
+}
+
+// The end, the monitor and its taking back meet in every order: one word, or none.
+static hy_err words_cross_workers(grove *g) {
+    static book heard, books[300];
+    heard = (book){ .count = 0 };
+    watch_ref who;
+    watch_who reply = { 0 };
+    CHECK_OK(pinned_spawn(g, &heard, 1, &who));
+    for (uint32_t i = 0; i < 300; i++) {
+        watch_ref it;
+        books[i] = (book){ .count = 0 };
+        heard.count = 0; // nobody tells it anything now
+        CHECK_OK(pinned_spawn(g, &books[i], 2, &it));
+        if (i % 3 == 0) CHECK_OK(HY_TELL(watch, fall, it, .who = HY_IO));
+        CHECK_OK(HY_ASK(watch, monitor, who, 0, &reply, .who = it.ref.id));
+        uint64_t monitor = reply.who;
+        if (i % 3 > 0) CHECK_OK(HY_TELL(watch, fall, it, .who = HY_IO));
+        if (i % 3 == 2) CHECK_OK(HY_ASK(watch, unmonitor, who, 0, &reply, .who = monitor));
+        (void)hy_actor_wait_end(it.ref, HY_NEVER);
+        CHECK_OK(HY_ASK(watch, heard, who, 0, &reply, .who = 0));
+        while (i % 3 < 2 && reply.who == 0)
+            CHECK_OK(HY_ASK(watch, heard, who, 0, &reply, .who = 0));
+        CHECK(reply.who <= 1);
+        if (reply.who == 0) continue;
+        CHECK_EQ(heard.downs[0].monitor, monitor);
+        CHECK(heard.downs[0].why == HY_IO || heard.downs[0].why == HY_NOT_FOUND);
+    }
+    return HY_OK;
+}
+
+static hy_err two_words_cross_workers(hy_mem *mem) {
+    static grove g;
+    g = (grove){ .is_wild = true };
+    return grove_in_real(mem, 2, &g, words_cross_workers);
+}
+
 GROVE_SIM(a_monitor_tells_of_the_end_for_good)
 GROVE_SIM(no_word_comes_after_unmonitor)
 GROVE_SIM(monitors_end_with_the_watchers_start)
@@ -295,4 +346,4 @@ KIT_TESTS(KIT_TEST(sim_a_monitor_tells_of_the_end_for_good),
           KIT_TEST(sim_monitors_end_with_the_watchers_start),
           KIT_TEST_ONCE(sim_linked_ones_fail_together),
           KIT_TEST_ONCE(sim_who_hears_of_a_link_goes_on),
-          KIT_TEST_ONCE(sim_chains_of_links_fall_as_one))
+          KIT_TEST_ONCE(sim_chains_of_links_fall_as_one), KIT_TEST_ONCE(two_words_cross_workers))

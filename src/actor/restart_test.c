@@ -135,6 +135,25 @@ static hy_err the_first_restart_is_at_once_the_next_ones_wait(grove *g) {
     return HY_OK;
 }
 
+static hy_err who_is_stopped_in_a_pause_is_gone(grove *g) {
+    plant *p = NULL;
+    CHECK_OK(ONE_PLANT(g, &p, .restart = HY_PERMANENT, .restarts_max = MANY,
+                       .backoff_min = HY_SECONDS(1000000), .backoff_max = HY_SECONDS(1000000)));
+    for (uint32_t i = 0; i < 2; i++) {
+        CHECK_OK(grove_let_fall(p, GROVE_ERROR));
+        CHECK_OK(grove_settle(HY_MS(50)));
+    }
+    CHECK(!p->is_up && grove_lives(p)); // it waits
+    CHECK_EQ(p->starts, 2);
+    CHECK_OK(HY_TELL(grove, note, p->ref, .number = 1)); // and its mailbox is open
+    hy_actor_stop(p->ref.ref);
+    CHECK_ERR(hy_actor_wait_end(p->ref.ref, HY_NEVER), HY_IO);
+    CHECK_OK(grove_settle(HY_MS(50)));
+    CHECK(!grove_lives(p));
+    CHECK_EQ(hy_node_account(g->node).dropped[HY_DROP_ENDED], 1);
+    return HY_OK;
+}
+
 static hy_err restarts_long_ago_do_not_count(grove *g) {
     plant *p = NULL;
     CHECK_OK(ONE_PLANT(g, &p, .restart = HY_PERMANENT, .restarts_max = 2,
@@ -204,6 +223,7 @@ GROVE_SIM(every_way_to_fail_is_restarted)
 GROVE_SIM(what_harms_nobody_is_handled_again_until_it_is_poison)
 GROVE_SIM(kinds_of_restart_are_those_of_services)
 GROVE_SIM(the_first_restart_is_at_once_the_next_ones_wait)
+GROVE_SIM(who_is_stopped_in_a_pause_is_gone)
 GROVE_SIM(restarts_long_ago_do_not_count)
 GROVE_SIM(all_children_together_have_a_limit)
 
@@ -212,6 +232,7 @@ KIT_TESTS(KIT_TEST_ONCE(sim_restarts_keep_the_mailbox_and_the_ref),
           KIT_TEST_ONCE(sim_what_harms_nobody_is_handled_again_until_it_is_poison),
           KIT_TEST_ONCE(sim_kinds_of_restart_are_those_of_services),
           KIT_TEST_ONCE(sim_the_first_restart_is_at_once_the_next_ones_wait),
+          KIT_TEST_ONCE(sim_who_is_stopped_in_a_pause_is_gone),
           KIT_TEST_ONCE(sim_restarts_long_ago_do_not_count),
           KIT_TEST_ONCE(escalation_ends_the_scope),
           KIT_TEST_ONCE(sim_all_children_together_have_a_limit))
