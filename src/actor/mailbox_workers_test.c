@@ -202,6 +202,33 @@ static hy_err receivers_come_and_go(hy_node *node, void *unused) {
     return workers_finish(node);
 }
 
+// A handler that sends more at once than there is room for: what is gathered knows the limit.
+static void workers_on_flood(hy_actor *self, const crowd_number *message, void *arg) {
+    (void)self, (void)message, (void)arg;
+    for (uint64_t i = 1; i <= run_now.each; i++)
+        workers_send_one(0, i, NULL);
+}
+
+static hy_err handlers_keep_limits(hy_node *node, void *unused) {
+    (void)unused;
+    for (uint32_t capacity = 1; capacity < 200; capacity = capacity * 3 + 1) {
+        CHECK_OK(workers_begin(node, (hy_mailbox_options){ .capacity = capacity }, 500));
+        crowd_book *book = crowd_open_book();
+        crowd_arg arg = { book };
+        crowd_ref flooder;
+        book->on_note = workers_on_flood;
+        CHECK_OK(HY_TELL(crowd, sleep, run_now.to, .ns = HY_MS(1))); // it is held up at first
+        CHECK_OK(HY_SPAWN(crowd, node, HY_NOBODY, &crowd_type, &arg,
+                          HY_OPTIONS(hy_actor, .worker = 1), &flooder));
+        CHECK_OK(crowd_tell(flooder, 1));
+        CHECK_OK(workers_finish(node));
+        CHECK_EQ(run_now.accepted + run_now.refused, 500);
+        CHECK_EQ(run_now.handled, run_now.accepted);
+        CHECK(workers_kept_limit(HY_FULL_FAIL, 1));
+    }
+    return HY_OK;
+}
+
 #define ON_TWO(name)                                                                               \
     static hy_err two_##name(hy_mem *mem) {                                                        \
         return node_in_real(mem, 2, NULL, name, NULL);                                             \
@@ -211,7 +238,8 @@ ON_TWO(cut_waits_give_back)
 ON_TWO(policies_between_workers)
 ON_TWO(threads_are_refused)
 ON_TWO(receivers_come_and_go)
+ON_TWO(handlers_keep_limits)
 
 KIT_TESTS(KIT_TEST_ONCE(two_waiting_loses_nothing), KIT_TEST_ONCE(two_cut_waits_give_back),
           KIT_TEST_ONCE(two_policies_between_workers), KIT_TEST_ONCE(two_threads_are_refused),
-          KIT_TEST_ONCE(two_receivers_come_and_go))
+          KIT_TEST_ONCE(two_receivers_come_and_go), KIT_TEST_ONCE(two_handlers_keep_limits))

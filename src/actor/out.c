@@ -4,6 +4,7 @@
 // and other fibers of the thread push one by one. A worker gathers for four actors at a time, which
 // are found by looking at each.
 #include "actor/out.h"
+#include "actor/mailbox.h"
 #include "actor/slot.h"
 #include "scope/above.h"
 
@@ -24,6 +25,12 @@ static bool out_is_open(const hyi_worker *here) {
     return here->running && hyi_current == here->dispatcher->task;
 }
 
+// Is there room for all that may be gathered before the next look, and for `more`? Where there is
+// not, each message goes by itself, and meets what the mailbox does when it is full.
+static bool out_has_room(const hy_actor *actor, uint32_t more) {
+    return hyi_mailbox_over(actor) + (int32_t)(OUT_MAX + more) <= 0;
+}
+
 bool hyi_out_link(hyi_worker *here, hy_ref to, const hy_protocol *protocol, hyi_message *message) {
     hyi_out *out = here->out;
     while (out < here->out + here->out_count && out->ref.id != to.id)
@@ -40,12 +47,15 @@ bool hyi_out_link(hyi_worker *here, hy_ref to, const hy_protocol *protocol, hyi_
         out->first = message;
     }
     out->last = message;
-    if (++out->count == OUT_MAX) out_push(here, out);
+    if (++out->count == OUT_MAX) {
+        out_push(here, out);
+        if (!out_has_room(out->to, 0)) out->protocol = NULL; // one by one from here on
+    }
     return true;
 }
 
 void hyi_out_note(hyi_worker *here, hy_actor *actor, hy_ref to, const hy_protocol *protocol) {
-    if (here->out_count == OUT_PLACES || !out_is_open(here)) return;
+    if (here->out_count == OUT_PLACES || !out_is_open(here) || !out_has_room(actor, 1)) return;
     here->out[here->out_count++] = (hyi_out){ .to = actor, .ref = to, .protocol = protocol };
 }
 

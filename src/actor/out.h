@@ -14,7 +14,8 @@
 #include "actor/inside.h"
 
 // Is something pending for `to`, or about to be? Then the message is linked behind it, without a
-// look at the actor, whose mailbox may be passed by so many. `message` has no flags.
+// look at the actor: there was room for 16. So only senders of several workers together can pass a
+// limit, each by so many. `message` has no flags.
 bool hyi_out_link(hyi_worker *here, hy_ref to, const hy_protocol *protocol, hyi_message *message);
 // A message was pushed to `actor`, which is not this worker's: the next ones will be linked.
 void hyi_out_note(hyi_worker *here, hy_actor *actor, hy_ref to, const hy_protocol *protocol);
