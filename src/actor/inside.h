@@ -170,7 +170,9 @@ struct hy_actor {
     // Begins as the capacity. The wakings of kin->mailbox's waiters come before the limit grows.
     _Atomic uint32_t inbox_sent;
     _Atomic uint32_t inbox_limit;
-    _Atomic uint32_t life; // generation << 8 | hyi_order bits; the generation grows at the end
+    // generation << 8 | hyi_order bits. It grows at the beginning, and is odd while the actor is
+    // there, and at the end.
+    _Atomic uint32_t life;
     _Atomic uint8_t owner; // worker number, or HYI_NO_OWNER
     // Worker number + 1; 0: any. With HYI_PINNED_LENT: until its handler has returned. The owner
     // writes; whoever has just become the owner reads.
@@ -353,6 +355,7 @@ struct hy_node {
     _Atomic uint64_t sent, dropped[HY_DROP_COUNT]; // by foreign threads
     _Atomic size_t messages_bytes;                 // slab.c
     _Atomic uint32_t idle;                         // workers that sleep
+    _Atomic bool exported; // messages of its slabs went to other nodes of the process
     _Atomic bool closing;
     _Atomic uint64_t incidents;
     struct hyi_letters *letters;     // dead.c

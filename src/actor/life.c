@@ -81,6 +81,14 @@ const void *hyi_actor_arg(const hy_actor *actor) {
 
 // ---- the beginning ----------------------------------------------------------------------------
 
+// Refs to it are good from here on. Orders that were given to a free slot are nobody's.
+static void life_begin(hy_actor *actor) {
+    uint32_t generation = atomic_load_explicit(&actor->life, memory_order_relaxed) >> 8;
+    HY_ASSERT_SLOW(generation % 2 == 0);
+    // Release: pairs with the acquire in hyi_find_in.
+    atomic_store_explicit(&actor->life, (generation + 1) << 8, memory_order_release);
+}
+
 // Nothing waits there, and as much as usual may.
 static void life_empty_mailbox(hy_actor *actor) {
     uint32_t sent = atomic_load_explicit(&actor->inbox_sent, memory_order_relaxed);
@@ -111,6 +119,7 @@ hy_err hyi_actor_new(hy_node *node, const hy_actor_type *type, const void *arg,
     actor->phase = HYI_UNBORN;
     atomic_store_explicit(&actor->waits_for, 0, memory_order_relaxed);
     life_empty_mailbox(actor);
+    life_begin(actor);
     *out_actor = actor;
     return HY_OK;
 }

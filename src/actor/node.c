@@ -21,6 +21,8 @@
 #include "actor/life.h"
 #include "actor/mailbox.h"
 #include "actor/share.h"
+#include "actor/slab.h"
+#include "actor/slab.h"
 #include "actor/slot.h"
 #include "actor/thread.h"
 #include "actor/watchdog.h"
@@ -258,6 +260,17 @@ static void node_wipe_slots(hy_node *node) {
     }
 }
 
+// False: messages of its slabs wait in mailboxes of other nodes of the process, which will give
+// them back to its workers. Then the slabs, workers and the node's record stay for good: it is
+// rare, and bounded, and a lock around each end of a message is not.
+static bool node_is_whole(hy_node *node) {
+    if (!atomic_load_explicit(&node->exported, memory_order_relaxed)) return true;
+    bool is_whole = true;
+    for (uint32_t i = 0; i < node->worker_count; i++)
+        is_whole = is_whole && hyi_slabs_are_whole(node->workers[i]);
+    return is_whole;
+}
+
 static void node_free(hyi_keeper *keeper) {
     hy_node *node = &keeper->node;
     hy_mem *mem = hy_world_mem(keeper->world);
@@ -268,7 +281,8 @@ static void node_free(hyi_keeper *keeper) {
     hyi_mailboxes_close(node);
     hyi_letters_close(node);
     node_wipe_slots(node);
-    for (uint32_t i = 0; i < node->worker_count; i++)
+    bool is_whole = node_is_whole(node);
+    for (uint32_t i = 0; is_whole && i < node->worker_count; i++)
         hyi_worker_free(node->workers[i]);
     hyi_slots_close(node);
     while (node->later) {
@@ -276,7 +290,7 @@ static void node_free(hyi_keeper *keeper) {
         node->later = later->next;
         later->free_it(later);
     }
-    hy_mem_free(mem, keeper, sizeof *keeper);
+    if (is_whole) hy_mem_free(mem, keeper, sizeof *keeper);
 }
 
 void hy_node_abandon(hy_node *node) {
@@ -285,6 +299,8 @@ void hy_node_abandon(hy_node *node) {
     HY_ASSERT(!node->is_real); // a real process is simply gone
     hyi_node_forget(node);
     if (hyi_here && hyi_here->node == node) hyi_here = NULL;
+    for (uint32_t i = 0; i < node->worker_count; i++)
+        hyi_slabs_allow(node->workers[i]);
     hyi_root_mem_free_all(&keeper->tracked);
     hy_mem_free(hy_world_mem(keeper->world), keeper, sizeof *keeper);
 }

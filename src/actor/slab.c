@@ -42,6 +42,7 @@ typedef struct slab_away {
 typedef struct hyi_slabs {
     uint8_t *fresh[HYI_BLOCK_CLASSES]; // never used so far, of the newest page of the class
     uint8_t *fresh_end[HYI_BLOCK_CLASSES];
+    uint32_t pages_of[HYI_BLOCK_CLASSES];
     slab_bag *bags[HYI_BLOCK_CLASSES]; // that came back
     slab_away *away[HYI_WORKERS_MAX];  // NULL: nothing so far
     slab_span *spans;
@@ -82,6 +83,11 @@ void hyi_slabs_close(hyi_worker *worker) {
         hy_mem_free(worker->node->mem, slabs->away[i], slabs->away[i] ? sizeof(slab_away) : 0);
     hy_mem_free(worker->node->mem, slabs, sizeof *slabs);
     worker->slabs = NULL;
+}
+
+void hyi_slabs_allow(hyi_worker *worker) {
+    for (slab_span *span = worker->slabs->spans; span; span = span->next)
+        hyi_asan_allow(span, span->size);
 }
 
 size_t hyi_slabs_bytes(const hyi_worker *worker) {
@@ -172,6 +178,7 @@ static bool slab_new_page(hyi_worker *worker, uint32_t block_class) {
     slabs->pages += SLAB_PAGE_BYTES;
     page->worker = worker;
     page->block_class = block_class;
+    slabs->pages_of[block_class]++;
     uint32_t size = hyi_block_class_size(block_class);
     slabs->fresh[block_class] = (uint8_t *)page + SLAB_HEADER_BYTES;
     slabs->fresh_end[block_class] =
@@ -212,6 +219,33 @@ static void slab_large_free(void *block) {
     hy_node *node = large->node;
     if (node) atomic_fetch_sub_explicit(&node->messages_bytes, large->size, memory_order_relaxed);
     hy_mem_free(node ? node->mem : hy_mem_system(), large, large->size);
+}
+
+// ---- counting ---------------------------------------------------------------------------------
+
+static size_t slab_back(const hyi_worker *worker, uint32_t block_class) {
+    size_t count = 0;
+    const hyi_free_block *block = worker->free_blocks[block_class];
+    for (; block; block = block->next)
+        count++;
+    for (const slab_bag *bag = worker->slabs->bags[block_class]; bag; bag = bag->next)
+        count += 1 + bag->count;
+    return count;
+}
+
+static size_t slab_used(const hyi_slabs *slabs, uint32_t block_class) {
+    size_t size = hyi_block_class_size(block_class);
+    size_t all = slabs->pages_of[block_class] * ((SLAB_PAGE_BYTES - SLAB_HEADER_BYTES) / size);
+    return all - (size_t)(slabs->fresh_end[block_class] - slabs->fresh[block_class]) / size;
+}
+
+bool hyi_slabs_are_whole(hyi_worker *worker) {
+    if (!worker->slabs) return true;
+    slab_take_in(worker);
+    for (uint32_t block_class = 0; block_class < HYI_BLOCK_CLASSES; block_class++) {
+        if (slab_back(worker, block_class) != slab_used(worker->slabs, block_class)) return false;
+    }
+    return true;
 }
 
 // ---- giving back ------------------------------------------------------------------------------

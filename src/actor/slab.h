@@ -24,6 +24,10 @@
 HY_CHECKED hy_err hyi_slabs_open(hyi_worker *worker);
 // Gives all pages back, whoever holds blocks of them. After all workers have stopped. NULL is fine.
 void hyi_slabs_close(hyi_worker *worker);
+// Before its memory is taken away from it: free blocks may be written to again.
+void hyi_slabs_allow(hyi_worker *worker);
+// Is every block back? After all workers have flushed and stopped. Looks at all of them.
+bool hyi_slabs_are_whole(hyi_worker *worker);
 // Owner: hands over what was freed here and belongs to others.
 void hyi_slabs_flush(hyi_worker *worker);
 size_t hyi_slabs_bytes(const hyi_worker *worker); // pages so far; any thread

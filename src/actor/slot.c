@@ -7,8 +7,9 @@
 // it.
 //
 // Invariants: a free slot's inbox is OWNED, by the list it is in: nobody who pushes late can own
-// it. `life` of a slot that was never used is 0, which no ref has. A slot is given back only when
-// its inbox is clear (see hyi_actor_gone).
+// it. Generations of free slots are even, those of actors odd: so a ref that nobody was ever given
+// finds nobody, not the next one either. A slot is given back only when its inbox is clear (see
+// hyi_actor_gone).
 #include "actor/slot.h"
 #include "actor/mailbox.h"
 
@@ -85,7 +86,8 @@ hy_actor *hyi_find_in(const hy_node *node, hy_ref ref) {
     hy_actor *actor = chunk + slot % HYI_CHUNK_SLOTS;
     // Acquire: pairs with the release in hyi_actor_new: `type` is this actor's.
     uint32_t life = atomic_load_explicit(&actor->life, memory_order_acquire);
-    return life >> 8 == hyi_ref_generation(ref) && ref.id != 0 ? actor : NULL;
+    uint32_t generation = hyi_ref_generation(ref);
+    return life >> 8 == generation && (generation & 1) != 0 ? actor : NULL;
 }
 
 hy_actor *hyi_find(hy_ref ref) {
@@ -179,8 +181,6 @@ static hy_err slot_fresh(hy_node *node, hy_actor **out_actor) {
     actor->node = node->options.number;
     atomic_store_explicit(&actor->inbox_limit, HYI_MAILBOX_CAPACITY, memory_order_relaxed); // empty
     atomic_store_explicit(&actor->owner, HYI_NO_OWNER, memory_order_relaxed);
-    // Relaxed is enough for `life`: refs of this slot are made after it.
-    atomic_store_explicit(&actor->life, 1u << 8, memory_order_relaxed);
     // Release: pairs with the acquire in hyi_slot_at.
     atomic_store_explicit(&node->slots_used, index + 1, memory_order_release);
     *out_actor = actor;
@@ -263,7 +263,8 @@ void hyi_slot_give(hy_node *node, hy_actor *actor) {
     } else {
         atomic_fetch_sub_explicit(&node->born, 1, memory_order_relaxed);
     }
-    if (atomic_load_explicit(&actor->life, memory_order_relaxed) >> 8 == HYI_GENERATION_MAX) return;
+    uint32_t generation = atomic_load_explicit(&actor->life, memory_order_relaxed) >> 8;
+    if (generation >= HYI_GENERATION_MAX - 1) return; // the next one's would be the last
     if (!here || !slot_worker_keeps(node)) {
         slot_to_node(node, actor);
         return;

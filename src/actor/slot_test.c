@@ -33,6 +33,9 @@ static hy_err a_ref_outlives_its_actor(hy_node *node, void *unused) {
     CHECK(!hy_actor_is_alive(nowhere));
     hy_ref beyond = { second.id | UINT32_MAX };
     CHECK(!hy_actor_is_alive(beyond));
+    hy_ref next = { first.id + ((uint64_t)1 << 32) }; // nobody was given this one
+    CHECK(!hy_actor_is_alive(next));
+    CHECK_OK(hy_actor_wait_end(next, HY_NEVER));
     return HY_OK;
 }
 NODE_ALL(a_ref_outlives_its_actor)
@@ -43,12 +46,12 @@ static hy_err a_used_up_slot_is_left(hy_node *node, void *unused) {
     CHECK_OK(spawn_idle(node, &ref));
     CHECK_OK(stop_and_wait(ref));
     hy_actor *actor = hyi_slot_at(node, (uint32_t)ref.id);
-    atomic_store(&actor->life, (HYI_GENERATION_MAX - 1) << 8); // as after so many lives
+    atomic_store(&actor->life, (HYI_GENERATION_MAX - 3) << 8); // as after so many lives
     hy_ref last;
     do {
         CHECK_OK(spawn_idle(node, &last));
     } while ((uint32_t)last.id != (uint32_t)ref.id);
-    CHECK_EQ(hyi_ref_generation(last), HYI_GENERATION_MAX - 1);
+    CHECK_EQ(hyi_ref_generation(last), HYI_GENERATION_MAX - 2);
     CHECK_OK(stop_and_wait(last));
     for (uint32_t i = 0; i < 200; i++) {
         hy_ref other;
@@ -99,8 +102,57 @@ static hy_err a_number_is_taken_once(hy_node *node, void *unused) {
 }
 NODE_ALL(a_number_is_taken_once)
 
-KIT_TESTS(KIT_TEST(sim_a_ref_outlives_its_actor), KIT_TEST(one_a_ref_outlives_its_actor),
-          KIT_TEST(two_a_ref_outlives_its_actor), KIT_TEST_ONCE(sim_a_used_up_slot_is_left),
-          KIT_TEST(sim_a_node_has_so_many_actors), KIT_TEST_ONCE(three_a_node_has_so_many_actors),
-          KIT_TEST(sim_a_number_is_taken_once), KIT_TEST(one_a_number_is_taken_once),
-          KIT_TEST(two_a_number_is_taken_once))
+// ---- between nodes ----------------------------------------------------------------------------
+
+#define HEARER(TELL, ASK, x) TELL(x, 1, hear, hy_nothing)
+HY_PROTOCOL(hearer, HEARER);
+HY_PROTOCOL_DEFINE(hearer, HEARER);
+typedef struct hearer {
+    uint64_t unused;
+} hearer;
+HY_BEHAVIOUR(hearer, HEARER, hearer, hearer);
+static _Atomic uint32_t heard;
+
+static hy_err hearer_on_hear(hy_actor *self, hearer *state, const hy_nothing *message) {
+    (void)self;
+    (void)state;
+    (void)message;
+    atomic_fetch_add(&heard, 1);
+    return HY_OK;
+}
+
+static const hy_actor_type hearer_type = { .name = "hearer",
+                                           .first = &hearer_behaviour,
+                                           .state_size = sizeof(hearer) };
+
+static hy_err nodes_of_a_process_can_talk(hy_node *node, void *unused) {
+    (void)unused;
+    hy_err err = HY_OK;
+    hearer_ref here, there = { HY_NOBODY };
+    atomic_store(&heard, 0);
+    CHECK_OK(HY_SPAWN(hearer, node, HY_NOBODY, &hearer_type, NULL, NULL, &here));
+    HY_SCOPE(scope, &err, .name = "second") {
+        hy_node *other = NULL;
+        err = hy_node_open(scope, HY_OPTIONS(hy_node, .workers = 2, .number = 9), &other);
+        if (err != HY_OK) break;
+        err = HY_SPAWN(hearer, other, HY_NOBODY, &hearer_type, NULL, NULL, &there);
+        for (uint32_t i = 0; err == HY_OK && i < 100; i++) {
+            err = HY_TELL(hearer, hear, there, 0);
+            if (err == HY_OK) err = HY_TELL(hearer, hear, here, 0);
+        }
+        while (err == HY_OK && atomic_load(&heard) < 200)
+            err = hy_sleep(HY_US(50));
+    }
+    if (err != HY_OK) return err;
+    CHECK_ERR(HY_TELL(hearer, hear, there, 0), HY_NOT_FOUND);
+    CHECK_OK(HY_TELL(hearer, hear, here, 0));
+    return HY_OK;
+}
+NODE_ALL(nodes_of_a_process_can_talk)
+
+KIT_TESTS(KIT_TEST(sim_nodes_of_a_process_can_talk), KIT_TEST_ONCE(one_nodes_of_a_process_can_talk),
+          KIT_TEST_ONCE(two_nodes_of_a_process_can_talk), KIT_TEST(sim_a_ref_outlives_its_actor),
+          KIT_TEST(one_a_ref_outlives_its_actor), KIT_TEST(two_a_ref_outlives_its_actor),
+          KIT_TEST_ONCE(sim_a_used_up_slot_is_left), KIT_TEST(sim_a_node_has_so_many_actors),
+          KIT_TEST_ONCE(three_a_node_has_so_many_actors), KIT_TEST(sim_a_number_is_taken_once),
+          KIT_TEST(one_a_number_is_taken_once), KIT_TEST(two_a_number_is_taken_once))
