@@ -252,6 +252,8 @@ static hy_err send_from_outside(const send_order *order) {
         // Nobody's message is counted where this thread works, or nowhere.
         return hyi_here ? send_gone(hyi_here->node, order) : HY_NOT_FOUND;
     }
+    // Its memory is this node's still: see node_free.
+    if (hyi_here) atomic_store_explicit(&hyi_here->node->exported, true, memory_order_relaxed);
     hy_err err = send_elsewhere(node, order, hyi_find_in(node, order->to));
     hyi_node_let_go(number);
     return err;
