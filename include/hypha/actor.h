@@ -194,17 +194,20 @@ typedef struct hy_actor_type {
 
 typedef enum hy_full { // what a full mailbox does
     HY_FULL_FAIL,      // refuses: HY_LIMIT
-    HY_FULL_WAIT,      // a sender that can wait waits for room; others are refused
+    HY_FULL_WAIT,      // a sender that can wait waits for room, in order of arrival; others are
+                       // refused, and so is the actor itself
     HY_FULL_DROP_NEW,  // the message is gone
-    HY_FULL_DROP_OLD,  // the oldest normal one makes room; where none can be given up, as DROP_NEW
-    HY_FULL_REDIRECT,  // goes to `redirect` instead, once; then as FAIL
-    HY_FULL_STOP,      // the actor fails with HY_LIMIT
+    HY_FULL_DROP_OLD, // the oldest normal one makes room, but for asked ones and alarms; where none
+                      // can be given up, as DROP_NEW
+    HY_FULL_REDIRECT, // goes to `redirect` instead, once; then as FAIL
+    HY_FULL_STOP,     // the actor fails with HY_LIMIT
 } hy_full;
 
 typedef struct hy_mailbox_options {
     uint32_t capacity; // messages waiting, stashed, or at hand of a handler that waits; 0: 1,024;
                        // at most 2^24. Other workers' senders may pass it by what they send in the
-                       // same moment, and with DROP_OLD by as much again until the actor's turn
+                       // same moment (16 each), and with DROP_OLD by as much again until the
+                       // actor's turn
     hy_full full;
     hy_ref redirect;
 } hy_mailbox_options;
@@ -382,8 +385,8 @@ HY_API void hy_alarm_stop(hy_actor *self, hy_alarm alarm);
 
 // ---- room in a mailbox ------------------------------------------------------------------------
 
-// Fiber. Waits until the mailbox of `to` has room. HY_NOT_FOUND, HY_TIMEOUT. The room may be gone
-// again when the caller sends.
+// Fiber. Waits until the mailbox of `to` has room. HY_NOT_FOUND (also another node's), HY_TIMEOUT,
+// HY_DEADLOCK (its own actor's). The room may be gone again when the caller sends.
 HY_API HY_CHECKED hy_err hy_wait_room(hy_ref to, hy_ns deadline);
 // Handler. `then` runs as a turn of this actor when there is room (HY_OK) or nobody any more
 // (HY_NOT_FOUND). HY_NOMEM.
