@@ -1,4 +1,8 @@
 // snapshot_test.c - who looks sees all that answer, and waits for nobody who does not.
+//
+// Each snapshot is read as JSON before anything is looked for in it: it must be whole in every run,
+// also without memory. A worker is made not to answer by a handler that computes until the test
+// lets it go, so nothing here depends on a time.
 #include "actor/node_suite.h"
 #include "actor/numbers.h"
 

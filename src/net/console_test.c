@@ -1,4 +1,7 @@
 // console_test.c - the console's document is whole whatever its sections do, and only for us here.
+//
+// A server with a console and a client are fibers of one root, over real sockets. That the page
+// works is for test/browser/console.test.mjs; here is what a program can ask, and who is refused.
 #include "net/net_suite.h"
 
 #include "net/console.h"
