@@ -164,6 +164,9 @@ uint64_t hyi_member_hash(hy_bytes key);
 // The member, with a host that takes calls. HY_NOMEM, HY_LIMIT, and what is wrong with the key.
 HY_CHECKED hy_err hyi_member_wake(hyi_part *part, hy_bytes key, hyi_member **out_member);
 hyi_member *hyi_member_find(const hyi_part *part, hy_bytes key); // or NULL
+// Gives its host what it works with: the fleet's executors and observers, or who carries to them.
+// Before the host is started.
+void hyi_member_equip(hyi_member *member);
 void hyi_member_pumped(hyi_home *home, hy_host *host);
 void hyi_member_freed(hyi_home *home, hy_host *host);
 bool hyi_members_have_room(const hyi_part *part);

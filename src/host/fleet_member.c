@@ -195,14 +195,13 @@ static void member_changed(void *self, uint64_t seq, uint32_t table, const void 
     }
 }
 
-// What a host of this part works with: the fleet's executors and observers, or who carries to them.
-static void member_equip(hyi_member *member, hy_host *host) {
+void hyi_member_equip(hyi_member *member) {
     hyi_part *part = member->part;
+    hy_host *host = member->host;
     const hy_fleet *fleet = part->fleet;
-    if (fleet->observer_count > 0) {
-        host->observers[host->observer_count++] =
-            (hy_observer){ .changed = member_changed, .self = member };
-    }
+    HY_ASSERT(!host->started);
+    host->observers[0] = (hy_observer){ .changed = member_changed, .self = member };
+    host->observer_count = fleet->observer_count > 0;
     for (uint32_t kind = 0; kind < fleet->machine->action_count; kind++) {
         host->executors[kind].is =
             part->worker != NULL ? hyi_errand_executor(part, kind) : fleet->executors[kind];
@@ -230,9 +229,9 @@ static hy_err member_load(hyi_member *member) {
     host->home_place = member;
     host->machine_number = fleet->machine_number;
     host->key = (hy_bytes){ (const uint8_t *)member->key, member->key_len };
-    member_equip(member, host);
     hyi_due_remove(&part->sleepers, &member->wake);
     member->host = host;
+    hyi_member_equip(member);
     member->is_opening = true;
     part->resident_count++;
     part->opening_count++;

@@ -62,7 +62,9 @@ void hyi_part_start(hyi_part *part) {
     for (uint32_t i = 0; i < part->bucket_count; i++) {
         for (hyi_member *member = part->buckets[i]; member != NULL; member = member->same_hash) {
             hy_host *host = member->host;
-            if (host != NULL && !host->is_opening && host->open_err == HY_OK) hy_host_start(host);
+            if (host == NULL) continue;
+            hyi_member_equip(member); // it may have been loaded before the executors were known
+            if (!host->is_opening && host->open_err == HY_OK) hy_host_start(host);
         }
     }
     if (!part->closing) hyi_owed_begin(part);

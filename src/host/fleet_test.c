@@ -283,6 +283,34 @@ static hy_err idle_machines_make_room(hy_mem *mem) {
     return HY_OK;
 }
 
+static hy_err executors_may_come_after_the_first_calls(hy_mem *mem) {
+    HY_CLEANUP(harbour_deinit) harbour h = { 0 };
+    hy_err err = harbour_init(&h, mem);
+    if (err != HY_OK) return err;
+    harbour_crash(&h);
+    const hy_executor pay = { .kind = BANK_DO_PAY, .self = &h, .start = harbour_pay };
+    const hy_fleet_observer observer = { .changed = harbour_changed, .self = &h };
+    err = hy_store_memory_open(mem, h.disk, &h.store);
+    if (err == HY_OK) {
+        err = hy_fleet_open(h.world, h.store, &bank_machine, &h.options, &h.fleet, NULL);
+    }
+    if (err == HY_OK) err = harbour_open_account(&h, 0, "a", 100);
+    if (err == HY_OK) err = harbour_pay_out(&h, 1, "a");
+    harbour_run(&h, HY_MS(100));
+    if (err == HY_OK) err = harbour_open_account(&h, 2, "b", 100); // is being loaded
+    if (err == HY_OK) err = hy_fleet_executor(h.fleet, &pay);
+    if (err == HY_OK) err = hy_fleet_observe(h.fleet, &observer);
+    if (err != HY_OK) return err;
+    CHECK_EQ(h.paid, 0);
+    hy_fleet_start(h.fleet);
+    harbour_run(&h, HY_MS(100));
+    SURVIVED_ONLY();
+    CHECK_EQ(h.answered, 3);
+    CHECK_EQ(h.paid, 1);
+    CHECK(strcmp(h.changed, "b") == 0); // what was before, nobody observed
+    return HY_OK;
+}
+
 static hy_err attempts_of_all_are_counted_together(hy_mem *mem) {
     HARBOUR(h);
     h.holds = true;
@@ -511,6 +539,7 @@ static hy_err fibers_ask_and_see(hy_mem *mem) {
 
 KIT_TESTS(KIT_TEST(each_key_is_a_machine_of_its_own), KIT_TEST(batches_of_many_are_one_commit),
           KIT_TEST(one_outcome_is_everybodys), KIT_TEST(idle_machines_make_room),
+          KIT_TEST(executors_may_come_after_the_first_calls),
           KIT_TEST(attempts_of_all_are_counted_together),
           KIT_TEST(who_sleeps_is_woken_by_its_timer), KIT_TEST(what_is_owed_is_paid_after_a_crash),
           KIT_TEST(closing_answers_everybody), KIT_TEST(who_falls_answers_and_comes_back),
