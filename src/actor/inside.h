@@ -276,7 +276,7 @@ struct hyi_worker {
     hyi_list lent;         // hyi_dispatcher.link
     hy_actor *ready_first, *ready_last;
     uint32_t ready_count;
-    hy_actor *lingering[16];
+    hy_actor *lingering[128];
     uint32_t lingering_first, lingering_count;
     hyi_out out[4]; // out.h
     uint32_t out_count;

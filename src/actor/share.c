@@ -7,7 +7,7 @@
 // sent to, are injected: a list under a lock, which the worker looks at once a slice and before it
 // sleeps.
 //
-// Lingering: a ring of up to 16 idle actors that are owned still. HYI_ACTOR_LINGERS says that an
+// Lingering: a ring of up to 128 idle actors that are owned still. HYI_ACTOR_LINGERS says that an
 // actor is in the ring, whether it is ready again or not.
 #include "actor/share.h"
 #include "actor/frozen.h"
@@ -15,7 +15,7 @@
 #include "actor/queue.h"
 
 #define SHARE_MAX 16u
-#define LINGER_MAX 16u
+#define LINGER_MAX 128u
 _Static_assert(sizeof(((hyi_worker *)0)->lingering) / sizeof(hy_actor *) == LINGER_MAX, "the ring");
 
 static bool share_take_back(hyi_worker *worker);
