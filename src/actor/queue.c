@@ -7,7 +7,11 @@
 #include "actor/queue.h"
 
 #define QUEUE_DRAIN_MAX 65536u // at a time: senders may be faster than the walk
+#ifdef HY_PARANOID
+#define QUEUE_DRAIN_SOME 3u // mean
+#else
 #define QUEUE_DRAIN_SOME 64u
+#endif
 
 static inline void queue_link(hyi_message *message, hyi_message *next) {
     // Release: pairs with the acquire in queue_next; the reader sees the whole message.
