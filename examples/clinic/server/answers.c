@@ -162,36 +162,49 @@ hy_err answer_week_read(const hy_view *view, uint32_t practice, uint32_t day, hy
 
 // ---- appointments ----
 
-// The history and the notes of attempts, together in order of time.
 static hy_err answers_history(const answer_source *source, const clinic_appointment *a,
                               hy_arena *arena, answer_appointment *out) {
-    const clinic_notes *notes = source->notes;
-    const uint64_t outside = out->appointment;
-    size_t count_max = CLINIC_EVENTS_MAX;
-    for (uint64_t at = 0; notes_next(notes, outside, &at) != NULL;)
-        count_max++;
-    answer_event *events = answers_alloc(arena, count_max, sizeof *events);
+    answer_event *events = answers_alloc(arena, CLINIC_EVENTS_MAX, sizeof *events);
     if (events == NULL) return HY_NOMEM;
     out->history.ptr = events;
-    uint64_t noted = 0;
-    const notes_line *note = notes_next(notes, outside, &noted);
     hy_cursor cursor =
         hy_cursor_at(source->view, CLINIC_HISTORIES, &(clinic_history){ .appointment = a->id });
-    const clinic_history *h = hy_cursor_next(&cursor);
     bool ok = true;
-    while (out->history.len < count_max) {
-        if (h != NULL && h->appointment != a->id) h = NULL;
-        if (h == NULL && note == NULL) break;
-        bool is_note = h == NULL || (note != NULL && note->at < h->at);
-        hy_text what = hy_bytes_of(is_note ? note->text : clinic_event_text(h->event));
-        events[out->history.len++] = (answer_event){ (is_note ? note->at : h->at) / HY_MS(1),
-                                                     answers_copy(arena, what, &ok) };
-        if (is_note) {
-            note = notes_next(notes, outside, &noted);
-        } else {
-            h = hy_cursor_next(&cursor);
+    for (const clinic_history *h; (h = hy_cursor_next(&cursor)) != NULL;) {
+        if (h->appointment != a->id || out->history.len == CLINIC_EVENTS_MAX) break;
+        const hy_text what = hy_bytes_of(clinic_event_text(h->event));
+        events[out->history.len++] =
+            (answer_event){ h->at / HY_MS(1), answers_copy(arena, what, &ok) };
+    }
+    return ok ? HY_OK : HY_NOMEM;
+}
+
+hy_err answer_notes_add(const clinic_notes *notes, hy_arena *arena,
+                        answer_appointment *appointment) {
+    const uint64_t id = appointment->appointment;
+    size_t count = appointment->history.len;
+    for (uint64_t at = 0; notes_next(notes, id, &at) != NULL;)
+        count++;
+    answer_event *events = answers_alloc(arena, count, sizeof *events);
+    if (events == NULL) return HY_NOMEM;
+    uint64_t noted = 0;
+    const notes_line *note = notes_next(notes, id, &noted);
+    bool ok = true;
+    size_t old = 0;
+    for (size_t i = 0; i < count; i++) {
+        const answer_event *event =
+            old < appointment->history.len ? &appointment->history.ptr[old] : NULL;
+        if (event != NULL && (note == NULL || event->at <= note->at / HY_MS(1))) {
+            events[i] = *event;
+            old++;
+        } else if (note != NULL) {
+            const hy_text what = hy_bytes_of(note->text);
+            events[i] = (answer_event){ note->at / HY_MS(1), answers_copy(arena, what, &ok) };
+            note = notes_next(notes, id, &noted);
         }
     }
+    appointment->history.ptr = events;
+    appointment->history.len = count;
     return ok ? HY_OK : HY_NOMEM;
 }
 

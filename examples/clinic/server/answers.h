@@ -84,11 +84,9 @@ HY_RECORD(answer_appointment, ANSWER_APPOINTMENT)
 #define ANSWER_MINE(F) F(1, list(rec(answer_appointment)), appointments)
 HY_RECORD(answer_mine, ANSWER_MINE)
 
-// A practice's state, and what the service is trying just now.
 typedef struct answer_source {
     const hy_view *view;
     uint32_t practice; // whose view it is
-    const clinic_notes *notes;
 } answer_source;
 
 // `appointment` is its number inside the practice; the answer has the one outside. HY_NOT_FOUND:
@@ -97,6 +95,11 @@ hy_err answer_appointment_read(const answer_source *source, uint64_t appointment
                                answer_appointment *out);
 hy_err answer_mine_read(const answer_source *source, hy_id patient, hy_arena *arena,
                         answer_mine *out);
+
+// What the service is trying just now, put among the history in order of time. Notes belong to the
+// service's thread, and views to a practice's: so this comes after the reading. HY_NOMEM.
+hy_err answer_notes_add(const clinic_notes *notes, hy_arena *arena,
+                        answer_appointment *appointment);
 
 // One list behind the other. HY_NOMEM.
 hy_err answer_clinic_join(hy_arena *arena, answer_clinic *all, const answer_clinic *more);

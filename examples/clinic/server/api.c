@@ -159,6 +159,8 @@ static hy_err api_move(void *self, hy_request *request, hy_why *why) {
 
 // ---- GET: looks ----
 
+// `look` runs where the practice works, while the request waits: it may use what is the request's,
+// and of the service what never changes.
 typedef struct api_look {
     hy_look look;
     clinic_service *service;
@@ -242,7 +244,7 @@ static hy_err api_week(void *self, hy_request *request, hy_why *why) {
 
 static void api_look_mine(hy_look *look, const hy_view *view) {
     api_look *l = (api_look *)look;
-    const answer_source source = { view, l->practice, &l->service->notes };
+    const answer_source source = { view, l->practice };
     memset(l->answer, 0, l->record->size);
     l->err = answer_mine_read(&source, l->patient, hy_request_arena(l->request), l->answer);
 }
@@ -258,6 +260,11 @@ static hy_err api_mine(void *self, hy_request *request, hy_why *why) {
     }
     for (uint32_t i = 0; i < s->practices.count && err == HY_OK; i++) {
         err = api_see(&l, s->practices.numbers[i], api_look_mine);
+        answer_mine *mine = l.answer;
+        for (size_t n = 0; err == HY_OK && n < mine->appointments.len; n++) {
+            err =
+                answer_notes_add(&s->notes, hy_request_arena(request), &mine->appointments.ptr[n]);
+        }
         if (err == HY_OK) err = answer_mine_join(hy_request_arena(request), &all, l.answer);
     }
     if (err == HY_OK) hy_request_answer_record(request, 200, &answer_mine_record, &all);

@@ -33,6 +33,7 @@ struct clinic_live {
     bool posted;
     uint64_t touched[LIVE_TOUCHED_MAX]; // appointments to tell about
     uint32_t touched_count;
+    uint64_t seqs[PRACTICES_SPAN]; // of the latest change of each practice in this process
 };
 
 // Reads one appointment for its owner's windows.
@@ -49,6 +50,7 @@ typedef struct live_look {
 static void live_changed(void *self, hy_bytes key, uint64_t seq, uint32_t table, const void *before,
                          const void *after);
 static void live_posted(hy_post *post);
+static void live_begin_look(clinic_live *l, uint64_t appointment);
 
 hy_err live_open(hy_scope *scope, clinic_service *service, clinic_live **out_live) {
     clinic_live *l = hy_scope_alloc(scope, sizeof *l);
@@ -101,6 +103,7 @@ static answer_slot_state live_state_of(const clinic_appointment *a) {
 static void live_changed(void *self, hy_bytes key, uint64_t seq, uint32_t table, const void *before,
                          const void *after) {
     clinic_live *l = self;
+    l->seqs[practice_of_key(key)] = seq;
     if (table != CLINIC_APPOINTMENTS || l->windows == NULL) return;
     const clinic_appointment *from = before;
     const clinic_appointment *to = after;
@@ -112,12 +115,20 @@ static void live_changed(void *self, hy_bytes key, uint64_t seq, uint32_t table,
         live_tell_slot(l, seq, from, ANSWER_FREE);
     }
     if (is != ANSWER_FREE && (is != was || moved)) live_tell_slot(l, seq, to, is);
-    if (to != NULL) live_touch(l, practice_outside(practice_of_key(key), to->id));
+    if (to != NULL) live_touch(l, practice_outside(practice_of_key(key), to->id), to->patient);
 }
 
 // ---- appointments ----
 
-void live_touch(clinic_live *l, uint64_t appointment) {
+static bool live_has_window_of(const clinic_live *l, hy_id patient) {
+    for (const live_window *w = l->windows; w != NULL; w = w->next) {
+        if (live_is_of(w, patient)) return true;
+    }
+    return false;
+}
+
+void live_touch(clinic_live *l, uint64_t appointment, hy_id patient) {
+    if (!live_has_window_of(l, patient)) return;
     for (uint32_t i = 0; i < l->touched_count; i++) {
         if (l->touched[i] == appointment) return;
     }
@@ -135,29 +146,25 @@ static live_look *live_look_free(live_look *look) {
     return NULL;
 }
 
-static bool live_has_window_of(const clinic_live *l, hy_id patient) {
-    for (const live_window *w = l->windows; w != NULL; w = w->next) {
-        if (live_is_of(w, patient)) return true;
-    }
-    return false;
-}
-
 static void live_look_at(hy_look *look, const hy_view *view) {
     live_look *ll = (live_look *)look;
     const clinic_appointment *a = hy_row_get(
         view, CLINIC_APPOINTMENTS, &(clinic_appointment){ .id = practice_inside(ll->appointment) });
     ll->err = HY_NOT_FOUND;
-    if (a == NULL || !live_has_window_of(ll->live, a->patient)) return;
+    if (a == NULL) return;
     ll->patient = a->patient;
     ll->message.type = HY_BYTES("appointment");
-    const answer_source source = { view, practice_of(ll->appointment), &ll->live->service->notes };
+    const answer_source source = { view, practice_of(ll->appointment) };
     ll->err = answer_appointment_read(&source, a->id, &ll->arena, &ll->message.appointment);
 }
 
 static void live_looked(hy_look *look) {
     live_look *ll = (live_look *)look;
     clinic_live *l = ll->live;
-    if (look->err == HY_NOT_COMMITTED) live_touch(l, ll->appointment); // look again
+    if (look->err == HY_NOT_COMMITTED) live_begin_look(l, ll->appointment); // look again
+    if (look->err == HY_OK && ll->err == HY_OK) {
+        ll->err = answer_notes_add(&l->service->notes, &ll->arena, &ll->message.appointment);
+    }
     if (look->err == HY_OK && ll->err == HY_OK) {
         for (live_window *w = l->windows; w != NULL; w = w->next) {
             if (live_is_of(w, ll->patient)) {
@@ -200,14 +207,6 @@ void live_turned(clinic_live *l) {
 
 // ---- windows ----
 
-// 0: the practice is not in memory just now, or there is none of this number.
-static uint64_t live_seq_of(const clinic_live *l, uint32_t practice) {
-    const practice_key key = practice_key_of(practice);
-    hy_host_stats stats;
-    hy_err err = hy_fleet_machine_stats(l->service->fleet, hy_bytes_of(key.text), &stats);
-    return err == HY_OK ? stats.durable_seq : 0;
-}
-
 static void live_opened(void *self, hy_socket *socket) {
     clinic_live *l = self;
     uint32_t practice = 0;
@@ -227,7 +226,8 @@ static void live_opened(void *self, hy_socket *socket) {
     if (w->next != NULL) w->next->previous = w;
     l->windows = w;
     hy_socket_set_data(socket, w);
-    const answer_hello hello = { HY_BYTES("hello"), live_seq_of(l, practice) };
+    const answer_hello hello = { HY_BYTES("hello"),
+                                 practice < PRACTICES_SPAN ? l->seqs[practice] : 0 };
     live_send(w, &answer_hello_record, &hello);
     live_send_status(l, w);
 }

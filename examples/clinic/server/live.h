@@ -12,8 +12,8 @@ hy_err live_observe(clinic_live *live);
 
 void live_route(clinic_live *live, hy_socket_route *out_route);
 
-// Something about this appointment is new that is no row: a note.
-void live_touch(clinic_live *live, uint64_t appointment);
+// Something about this appointment (its number outside) of this patient is new: a row, a note.
+void live_touch(clinic_live *live, uint64_t appointment, hy_id patient);
 // The provider's status has changed.
 void live_turned(clinic_live *live);
 

@@ -1,12 +1,14 @@
 // main.c - the clinic as a tree of scopes: opened from the top, closed from the bottom.
 //
 //     clinic                   the root: signals, service manager, ten seconds for a stop
-//     |   owns: client, store, fleet         released in reverse order, so the fleet comes first
+//     |   owns: client, store                released in reverse order
 //     |-- demo         task    made-up patients, where they were asked for
+//     |-- workers      node     a thread for each core, with the practices' actors
+//     |-- practices    service the fleet
 //     |-- executors    service attempts at payments and notices, each a task
 //     `-- server       service requests, each a task; windows
 //
-// The port is taken before anything is started: a clinic that cannot serve asks nobody for money.
+// The port is taken before the fleet is started: a clinic that cannot serve asks nobody for money.
 //
 // SIGTERM or SIGINT stops the tree in two phases. What stands lower ends first and may use what
 // stands higher until then: the server takes nobody new, answers what is under way and says goodbye
@@ -32,6 +34,7 @@
 #define MAIN_REQUESTS_MAX HY_SECONDS(5) // of it at most: for requests under way
 #define MAIN_ATTEMPTS_MAX HY_SECONDS(3) // and for attempts under way
 #define MAIN_FLEET_MAX HY_SECONDS(3)
+#define MAIN_NODE_MAX HY_SECONDS(1)
 #define MAIN_CONNECTIONS_MAX 256u // to the provider
 
 typedef struct program {
@@ -39,6 +42,9 @@ typedef struct program {
     clinic_options options;
     char database[4200], notifications[4200];
     hy_why server_why; // the server could not listen
+    hy_store *store;
+    hy_node *node;
+    bool is_new; // the practices were set up now
     opening_demo demo;
     int status;
 } program;
@@ -172,19 +178,6 @@ static hy_err main_refuse_old(program *p, hy_store *store) {
                     "nothing was changed; start that clinic on it, or give another --data");
 }
 
-static hy_err main_open_fleet(program *p) {
-    clinic_service *s = &p->service;
-    hy_store *store = NULL;
-    hy_why why = { 0 };
-    hy_err err = main_open_store(p, &store);
-    if (err == HY_OK) err = main_refuse_old(p, store);
-    if (err != HY_OK) return err;
-    err = hy_fleet_open_in(s->root, store, &clinic_machine,
-                           HY_OPTIONS(hy_fleet, .closed = main_fleet_closed, .closed_self = p),
-                           MAIN_FLEET_MAX, &s->fleet, &why);
-    return err == HY_OK ? err : main_say(p, err, &why, p->database, main_store_hint(err));
-}
-
 // What every request and attempt uses, and so is closed after them.
 static hy_err main_open_parts(program *p) {
     clinic_service *s = &p->service;
@@ -192,13 +185,28 @@ static hy_err main_open_parts(program *p) {
     hy_err err = hy_client_open_in(s->root, MAIN_CONNECTIONS_MAX, &s->client);
     if (err == HY_OK) err = live_open(s->root, s, &s->live);
     if (err != HY_OK) return main_say(p, err, &why, "payments", "");
-    err = main_open_fleet(p);
-    if (err != HY_OK) return err;
-    err = live_observe(s->live);
-    return err == HY_OK ? err : main_say(p, err, &why, "live feed", "");
+    err = main_open_store(p, &p->store);
+    return err == HY_OK ? main_refuse_old(p, p->store) : err;
 }
 
 // ---- services ----
+
+// The practices work on the node's workers, so they end before it: as a service that stands below.
+static hy_err main_practise(void *self) {
+    program *p = self;
+    clinic_service *s = &p->service;
+    hy_why why = { 0 };
+    hy_err err = hy_fleet_open_in(
+        hy_scope_current(), p->store, &clinic_machine,
+        HY_OPTIONS(hy_fleet, .node = p->node, .closed = main_fleet_closed, .closed_self = p), 0,
+        &s->fleet, &why);
+    if (err != HY_OK) return main_say(p, err, &why, p->database, main_store_hint(err));
+    err = live_observe(s->live);
+    if (err != HY_OK) return main_say(p, err, &why, "live feed", "");
+    hy_ready();
+    err = hy_wait_draining();
+    return err == HY_CLOSED ? HY_OK : err;
+}
 
 // Attempts are tasks of this service's scope. An attempt that a stop cuts off is made again after
 // the next start.
@@ -222,7 +230,7 @@ static hy_err main_serve(void *self) {
     hy_task_route routes[API_ROUTES + HY_CONSOLE_ROUTES];
     hy_socket_route socket_route;
     api_routes(s, routes);
-    hy_err err = shown_open(hy_scope_current(), s, p->database, routes + API_ROUTES);
+    hy_err err = shown_open(hy_scope_current(), s, p->node, p->database, routes + API_ROUTES);
     if (err != HY_OK) return err;
     live_route(s->live, &socket_route);
     p->server_why = (hy_why){ 0 };
@@ -231,6 +239,29 @@ static hy_err main_serve(void *self) {
                                     .answered = watch_answered, .answered_self = s->watch),
                          routes, sizeof routes / sizeof routes[0], &socket_route, 1, &s->server,
                          &p->server_why);
+}
+
+static hy_err main_start_practices(program *p) {
+    clinic_service *s = &p->service;
+    const hy_why why = { 0 };
+    const hy_service_spec practices = { .size = sizeof practices,
+                                        .name = "practices",
+                                        .fn = main_practise,
+                                        .arg = p,
+                                        .restart = HY_TEMPORARY,
+                                        .stop_max = MAIN_FLEET_MAX };
+    hy_err err = hy_node_open(
+        s->root, HY_OPTIONS(hy_node, .name = "workers", .stop_max = MAIN_NODE_MAX), &p->node);
+    if (err != HY_OK) return main_say(p, err, &why, "workers", "");
+    err = hy_start(s->root, &practices, NULL);
+    if (err != HY_OK) return p->status != 0 ? err : main_say(p, err, &why, "practices", "");
+    err = opening_set_up(s, &p->is_new);
+    if (err == HY_OK) return err;
+    hy_why trouble = { 0 };
+    const char *hint = main_store_hint(err);
+    (void)hy_why_set(&trouble, err, "", hy_fleet_stats_of(s->fleet).open_trouble);
+    return main_say(p, err, &trouble, p->database,
+                    hint[0] != 0 ? hint : "the practices could not be stored");
 }
 
 static hy_err main_start_services(program *p) {
@@ -267,23 +298,15 @@ static hy_err main_start_services(program *p) {
 
 static hy_err main_open(program *p) {
     clinic_service *s = &p->service;
-    bool is_new = false;
     hy_err err = main_open_parts(p);
+    if (err == HY_OK) err = main_start_practices(p);
     if (err == HY_OK) err = main_start_services(p);
     if (err != HY_OK) return err;
     hy_fleet_start(s->fleet);
-    err = opening_set_up(s, &is_new);
-    if (err != HY_OK) {
-        hy_why why = { 0 };
-        const char *hint = main_store_hint(err);
-        (void)hy_why_set(&why, err, "", hy_fleet_stats_of(s->fleet).open_trouble);
-        return main_say(p, err, &why, p->database,
-                        hint[0] != 0 ? hint : "the practices could not be stored");
-    }
     (void)printf("clinic: open http://%s:%u/\n", p->options.host, p->options.port);
     (void)fflush(stdout);
     hy_ready();
-    p->demo = (opening_demo){ s, is_new ? p->options.demo : 0 };
+    p->demo = (opening_demo){ s, p->is_new ? p->options.demo : 0 };
     err = hy_spawn(s->root, opening_run_demo, &p->demo, HY_OPTIONS(hy_spawn, .name = "demo"), NULL);
     return err == HY_OK ? err : main_say(p, err, &(hy_why){ 0 }, "demo", "");
 }

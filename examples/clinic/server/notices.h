@@ -8,8 +8,8 @@
 
 #include "server/service.h"
 
-// Appends to the file at `path`, in tasks of `scope`, which closes it; before hy_fleet_start. Errors
-// of hy_file_open.
+// Appends to the file at `path`, in tasks of `scope`, which closes it; before hy_fleet_start.
+// Errors of hy_file_open.
 hy_err notices_open(hy_scope *scope, hy_fleet *fleet, const char *path, hy_why *why);
 
 #endif

@@ -87,7 +87,7 @@ static void payments_note(clinic_payments *p, const hy_effect *effect, const cha
         practice_outside(practice_of_key(effect->instance), payment->appointment);
     notes_add(&s->notes, appointment, hy_world_wall(s->world), "%s, attempt %u: %s",
               payments_verb(effect->kind), effect->attempt, what);
-    live_touch(s->live, appointment);
+    live_touch(s->live, appointment, payment->patient);
 }
 
 static hy_err payments_failed(clinic_payments *p, const hy_effect *effect, hy_err err,

@@ -1,6 +1,6 @@
-// shown.c - the console at /_hypha: the machine, the store and the tree of scopes, live.
+// shown.c - the console at /_hypha: actors, machines, the store and scopes, live.
 //
-// The library's console shows what it is given; these are the two sections that only the clinic
+// The library's console shows what it is given; these are the sections that only the clinic
 // knows. A browser on the machine itself may look, and `hypha top --port PORT`.
 
 #include "server/shown.h"
@@ -11,8 +11,14 @@
 
 typedef struct shown {
     clinic_service *service;
+    hy_node *node;
     const char *database;
 } shown;
+
+static hy_err shown_node(void *self, hy_buf *out) {
+    const shown *s = self;
+    return hy_node_snapshot(s->node, 0, out);
+}
 
 static hy_err shown_machines(void *self, hy_buf *out) {
     const shown *s = self;
@@ -67,18 +73,19 @@ static hy_err shown_stores(void *self, hy_buf *out) {
     return hyi_json_finish(&json);
 }
 
-hy_err shown_open(hy_scope *scope, clinic_service *service, const char *database,
+hy_err shown_open(hy_scope *scope, clinic_service *service, hy_node *node, const char *database,
                   hy_task_route out_routes[HY_CONSOLE_ROUTES]) {
     shown *s = hy_scope_alloc(scope, sizeof *s);
     if (s == NULL) return HY_NOMEM;
-    *s = (shown){ service, database };
-    const hy_console_section sections[] = { { "machines", shown_machines, s },
+    *s = (shown){ service, node, database };
+    const hy_console_section sections[] = { { "node", shown_node, s },
+                                            { "machines", shown_machines, s },
                                             { "stores", shown_stores, s } };
     hy_console *console = NULL;
     hy_err err =
         hy_console_open_in(scope,
                            HY_OPTIONS(hy_console, .program = "clinic", .scope = service->root,
-                                      .sections = sections, .section_count = 2),
+                                      .sections = sections, .section_count = 3),
                            &console);
     if (err == HY_OK) hy_console_routes(console, out_routes);
     return err;

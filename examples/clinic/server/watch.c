@@ -1,7 +1,7 @@
 // watch.c - metrics, the tree of scopes, and lines for people.
 //
-// What changes all the time is counted where it happens (requests, attempts). What the fleet and the
-// scopes count anyway is copied from them when somebody asks for the metrics.
+// What changes all the time is counted where it happens (requests, attempts). What the fleet and
+// the scopes count anyway is copied from them when somebody asks for the metrics.
 
 #include "server/watch.h"
 
