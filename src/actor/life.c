@@ -190,7 +190,9 @@ static uint32_t life_drop_all(hy_actor *actor) {
 
 bool hyi_life_over(hyi_worker *worker, hy_actor *actor) {
     HY_ASSERT(actor->phase == HYI_ENDED);
-    bool is_clear = hyi_inbox_is_clear(actor);
+    // Sequential: after the generation has grown, see above.
+    bool is_clear =
+        atomic_load_explicit(&actor->inbox_newest, memory_order_seq_cst) == HYI_INBOX_OWNED;
     if (__builtin_expect(!is_clear, 0)) is_clear = hyi_inbox_drain(actor);
     life_drop_all(actor);
     if (!is_clear) return false;

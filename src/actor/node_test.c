@@ -260,6 +260,25 @@ static hy_err two_one_that_waits_is_cancelled_in_the_end(hy_mem *mem) {
     return HY_OK;
 }
 
+// Wherever it waits, and although its worker has nothing else to do.
+static hy_err one_that_waits_can_be_killed(hy_node *node, void *unused) {
+    (void)unused;
+    for (uint32_t worker = 1; worker <= hy_node_workers(node); worker++) {
+        waiter_ref ref;
+        atomic_store(&sleeping, 0);
+        CHECK_OK(spawn_waiter(node, worker, &ref));
+        CHECK_OK(HY_TELL(waiter, sleep, ref, 0));
+        while (atomic_load(&sleeping) < 1) {
+            hy_err err = hy_sleep(HY_US(50));
+            if (err != HY_OK) return err;
+        }
+        hy_actor_kill(ref.ref);
+        CHECK_ERR(hy_actor_wait_end(ref.ref, HY_NEVER), HY_CANCELLED);
+    }
+    return HY_OK;
+}
+NODE_ALL(one_that_waits_can_be_killed)
+
 static hy_err digest_of_a_run(hy_mem *mem, uint64_t seed, uint64_t *out_digest) {
     HY_CLEANUP(close_world) hy_world *world = NULL;
     hy_node_options options = { .size = sizeof options };
@@ -322,7 +341,10 @@ static hy_err a_node_is_abandoned(hy_mem *mem) {
     return HY_OK;
 }
 
-KIT_TESTS(KIT_TEST_ONCE(a_node_is_abandoned), KIT_TEST(three_handlers_see_what_the_scope_binds),
+KIT_TESTS(KIT_TEST_ONCE(a_node_is_abandoned), KIT_TEST_ONCE(sim_one_that_waits_can_be_killed),
+          KIT_TEST_ONCE(one_one_that_waits_can_be_killed),
+          KIT_TEST_ONCE(two_one_that_waits_can_be_killed),
+          KIT_TEST(three_handlers_see_what_the_scope_binds),
           KIT_TEST(sim_one_that_waits_is_cancelled_in_the_end),
           KIT_TEST_ONCE(two_one_that_waits_is_cancelled_in_the_end),
           KIT_TEST_ONCE(the_same_seed_gives_the_same_run), KIT_TEST(sim_a_node_opens_and_closes),

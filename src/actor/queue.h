@@ -56,7 +56,8 @@ static inline bool hyi_inbox_is_clear(const hy_actor *actor) {
 // Without a push: owns the actor if nobody does.
 static inline bool hyi_inbox_seize(hy_actor *actor) {
     uintptr_t empty = HYI_INBOX_EMPTY;
-    if (atomic_load_explicit(&actor->inbox_newest, memory_order_relaxed) != empty) return false;
+    // Sequential: after an order was given; pairs with hyi_inbox_let_go.
+    if (atomic_load_explicit(&actor->inbox_newest, memory_order_seq_cst) != empty) return false;
     hyi_yield_point("seize");
     // Acquire: pairs with the release in hyi_inbox_let_go: what the last owner wrote. Sequential,
     // because orders are looked at around it: see hyi_poke.

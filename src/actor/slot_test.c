@@ -1,4 +1,9 @@
 // slot_test.c - refs mean one actor each, for ever, and nodes are found by their number.
+//
+// A ref is a number that anybody may keep, or make up. So what is tested is what must not be found:
+// actors that have ended, whoever is in their slots by now, generations that nobody was given,
+// slots and nodes that are not there. And what must not be lost: slots of a node of few, and blocks
+// that wait in another node's mailboxes.
 #include "actor/slot.h"
 #include "actor/node_suite.h"
 
