@@ -128,7 +128,7 @@ void hy_fleet_abandon(hy_fleet *fleet) {
 }
 
 hyi_part *hyi_fleet_part(const hy_fleet *fleet, hy_bytes key) {
-    return &fleet->parts[(hyi_member_hash(key) >> 32) % fleet->part_count];
+    return &fleet->parts[(hyi_member_hash(key) >> 36) % fleet->part_count];
 }
 
 // ---- between threads ----------------------------------------------------------------------------

@@ -283,6 +283,35 @@ static hy_err idle_machines_make_room(hy_mem *mem) {
     return HY_OK;
 }
 
+static hy_err thousands_share_a_store(hy_mem *mem) {
+    HY_CLEANUP(harbour_deinit) harbour h = { 0 };
+    CHECK_OK(harbour_init(&h, mem));
+    harbour_crash(&h);
+    h.options.machines_max = 500;
+    CHECK_OK(harbour_open(&h));
+    const uint32_t machines = 3000, wave = HARBOUR_CALLS;
+    for (uint32_t round = 1; round <= 2; round++) {
+        for (uint32_t first = 0; first < machines; first += wave) {
+            for (uint32_t i = 0; i < wave && first + i < machines; i++) {
+                char key[16];
+                (void)snprintf(key, sizeof key, "box-%u", first + i);
+                CHECK_OK(harbour_open_account(&h, i, key, 1));
+            }
+            harbour_run(&h, HY_MS(50));
+            for (uint32_t i = 0; i < wave && first + i < machines; i++) {
+                CHECK_EQ(h.calls[i].call.err, HY_OK);
+                CHECK_EQ(h.calls[i].call.seq, round); // as it was left
+            }
+        }
+    }
+    const hy_fleet_stats stats = hy_fleet_stats_of(h.fleet);
+    CHECK_EQ(stats.machines.accepted, 2 * machines);
+    CHECK_EQ(stats.resident, 500);
+    CHECK_EQ(stats.rested, 2 * machines - 500);
+    CHECK(stats.commits * 8 < stats.batches); // many in each
+    return HY_OK;
+}
+
 static hy_err executors_may_come_after_the_first_calls(hy_mem *mem) {
     HY_CLEANUP(harbour_deinit) harbour h = { 0 };
     hy_err err = harbour_init(&h, mem);
@@ -539,6 +568,7 @@ static hy_err fibers_ask_and_see(hy_mem *mem) {
 
 KIT_TESTS(KIT_TEST(each_key_is_a_machine_of_its_own), KIT_TEST(batches_of_many_are_one_commit),
           KIT_TEST(one_outcome_is_everybodys), KIT_TEST(idle_machines_make_room),
+          KIT_TEST_ONCE(thousands_share_a_store),
           KIT_TEST(executors_may_come_after_the_first_calls),
           KIT_TEST(attempts_of_all_are_counted_together),
           KIT_TEST(who_sleeps_is_woken_by_its_timer), KIT_TEST(what_is_owed_is_paid_after_a_crash),

@@ -3,6 +3,8 @@
 //     bank_store FILE          some accounts, a transfer, a refusal, a payout and a reminder
 //     pending bank_store FILE --stay   the same, then says "ready" and keeps the store open until
 //     stdin ends
+//     bank_store FILE --many   a hundred banks in one store, bank-00 to bank-99, with an account
+//     each
 #include <hypha/host.h>
 #include <hypha/store.h>
 #include "machine/bank_suite.h"
@@ -72,6 +74,27 @@ static void use_the_bank(void) {
     run_until(NULL, &store.waiting);
 }
 
+// Of the banks of a fleet, one after the other.
+static void open_many(hy_store *file) {
+    hy_fleet *fleet = NULL;
+    hy_why why = { 0 };
+    const bank_open ada = { .owner = HY_BYTES("Ada"), .cents = 1000 };
+    hy_err err = hy_fleet_open(store.world, file, &bank_machine, NULL, &fleet, &why);
+    if (err != HY_OK) give_up("fleet", err, &why);
+    hy_fleet_start(fleet);
+    for (int i = 0; i < 100; i++) {
+        char key[16];
+        (void)snprintf(key, sizeof key, "bank-%02d", i);
+        store.calls[0] = (hy_call){ .kind = BANK_IN_OPEN, .body = &ada, .done = call_done };
+        err = hy_fleet_submit(fleet, hy_bytes_of(key), &store.calls[0]);
+        if (err != HY_OK) give_up("submit", err, NULL);
+        store.waiting++;
+        run_until(NULL, &store.waiting);
+    }
+    hy_fleet_close(fleet, closed, NULL, hy_world_now(store.world) + HY_SECONDS(20));
+    run_until(&store.closed, NULL);
+}
+
 int main(int argc, char **argv) {
     if (argc < 2) return 2;
     hy_why why = { 0 };
@@ -79,6 +102,12 @@ int main(int argc, char **argv) {
     hy_err err = hy_world_open(NULL, &store.world);
     if (err == HY_OK) err = hy_store_sqlite_open(store.world, argv[1], NULL, &file, &why);
     if (err != HY_OK) give_up(argv[1], err, &why);
+    if (argc > 2 && strcmp(argv[2], "--many") == 0) {
+        open_many(file);
+        (void)hy_store_close(file);
+        (void)hy_world_close(store.world);
+        return 0;
+    }
     err = hy_host_open(store.world, file, &bank_machine, NULL, &store.host, &why);
     if (err != HY_OK) give_up("host", err, &why);
     hy_host_start(store.host);

@@ -57,6 +57,25 @@ says "account                  3"
 exec 3>&-
 wait $service || fail "the service was disturbed"
 
+# Many machines of one kind, each under its key.
+many=$work/many.db
+expect 0 "$folder/bank_store" "$many" --many
+expect 0 "$hypha" inspect "$many"
+says "instances 100"
+says "bank-00  seq 1"
+says "..."
+expect 0 "$hypha" inspect "$many" --instance bank-42
+says "machine bank, instance bank-42, version 1"
+says "account                  1"
+expect 0 "$hypha" inspect "$many" --instance=bank-99 --rows account
+[ "$(wc -l <"$work/out")" = 1 ] || fail "a row of another bank"
+expect 0 "$hypha" inspect "$many" --instance bank-07 --journal
+[ "$(wc -l <"$work/out")" = 1 ] || fail "a step of another bank"
+expect 0 "$hypha" inspect "$many" --instance bank-07 --json
+says '"machine":"bank","instance":"bank-07"'
+expect 1 "$hypha" inspect "$many" --instance bank-100
+complains "no machine of this key"
+
 # Files that are none of ours, or not whole.
 expect 1 "$hypha" inspect "$work/nothing.db"
 complains "HY_NOT_FOUND"
