@@ -3,8 +3,8 @@
 // docs/FORMATS.md says what is in it. Three steps: choose actors, look at them, write.
 //
 //   choose   one pass over the slots, each looked at from outside (hyi_actor_glance): a million
-//   idle
-//            actors cost ten milliseconds and wake nobody. The busiest stay, in a heap.
+//            idle actors cost some tens of milliseconds, in parts between which others run, and
+//            wake nobody. The busiest stay, in a heap.
 //   look     their owners fill rows (numbers.h). Then their parents, and theirs, so that the rows
 //            make a tree, in as many rounds as the tree is deep.
 //   write    in order of slot: an order that stays the same from one snapshot to the next.
@@ -23,7 +23,8 @@
 
 #define SNAPSHOT_PATIENCE HY_MS(250)
 #define SNAPSHOT_ACTORS 1000u
-#define SNAPSHOT_DEPTH 32u // rounds of parents
+#define SNAPSHOT_DEPTH 32u      // rounds of parents
+#define SNAPSHOT_STRETCH 32768u // slots looked at in a row
 #define SNAPSHOT_EVENTS 200u
 #define SNAPSHOT_LETTERS 100u
 
@@ -77,6 +78,7 @@ static void snapshot_offer(snapshot *s, snapshot_pick pick) {
 static void snapshot_choose(snapshot *s) {
     hy_actor *actor = NULL;
     for (uint32_t i = 0; (actor = hyi_slot_at(s->node, i)) != NULL; i++) {
+        if (i % SNAPSHOT_STRETCH == SNAPSHOT_STRETCH - 1) (void)hy_yield(); // cancelled: goes on
         const uint64_t score = hyi_actor_glance(actor);
         if (score == 0) continue;
         s->alive++;

@@ -159,6 +159,15 @@ static hy_err stats_of_one_say_what_it_did(hy_node *node, void *unused) {
     CHECK_EQ(stats.state, HY_PHASE_RUNNING);
     CHECK_OK(hy_actor_stats_of(o.boss, &stats));
     CHECK_EQ(stats.children, 2);
+    uint64_t handled = 0, events = 0;
+    for (uint32_t i = 0; i < hy_node_workers(node); i++) {
+        const hy_worker_stats worker = hy_worker_stats_of(node, i);
+        CHECK(!worker.stuck);
+        handled += worker.handled;
+        events += worker.events;
+    }
+    CHECK_EQ(handled, 5);
+    CHECK(events >= 6); // three were spawned, and started
     hy_actor_stop(o.boss);
     CHECK_OK(hy_actor_wait_end(o.boss, HY_NEVER));
     CHECK_OK(hy_actor_wait_end(o.bob.ref, HY_NEVER));
