@@ -90,10 +90,12 @@ test("two snapshots make rates, and a restarted program makes none", () => {
     assert.equal(again.seconds, 0, "its counters began anew");
 });
 
-test("the clinic shows its machine, its store and its scopes", async (t) => {
+test("the clinic shows its actors, machines, store and scopes", async (t) => {
     const page = await openConsole(t);
     assert.match(await page.title(), /clinic – Hypha$/);
     await page.locator("#machine-rows h3", { hasText: "clinic" }).first().waitFor();
+    await page.locator("#actor-rows .type", { hasText: "machine" }).first().waitFor();
+    await page.locator("#worker-rows li").first().waitFor();
     await page.locator("#store-rows h3", { hasText: "clinic.db" }).waitFor();
     await page.locator("#scope-rows b", { hasText: /^server$/ }).waitFor();
     await page.locator(".tile[data-key=memory] b", { hasText: "MiB" }).waitFor();

@@ -2,7 +2,7 @@
 //
 //   node test/browser/pictures.mjs [DIR]        (programs as for test/browser/run)
 
-import { mkdir } from "node:fs/promises";
+import { mkdir, readFile } from "node:fs/promises";
 import path from "node:path";
 import { openService } from "./service.mjs";
 import { book, expectState, freeSlot, openBrowser, openForm, openWindow, PHONE, submit } from
@@ -47,12 +47,32 @@ try {
     await book(phone, await freeSlot(phone, 6));
     await phone.evaluate(() => document.activeElement.blur());
     await shoot(phone, "clinic-phone.png");
+
+    await shoot(await openConsole(), "console.png");
 } finally {
     for (const ending of endings) await ending();
 }
 
 function shoot(page, name) {
     return page.screenshot({ path: path.join(folder, name), animations: "disabled" });
+}
+
+// The console of a busy program: two recorded snapshots, a second apart.
+async function openConsole() {
+    const context = await browser.newContext({
+        viewport: { width: 1440, height: 1000 }, deviceScaleFactor: 1.5,
+    });
+    const page = await context.newPage();
+    const folder = new URL("../cmd/top/", import.meta.url);
+    const bodies = await Promise.all(["busy_1.json", "busy_2.json"].map(
+        (name) => readFile(new URL(name, folder), "utf8")));
+    await page.route("**/_hypha/snapshot", (route) => route.fulfill({
+        contentType: "application/json", body: bodies.length > 1 ? bodies.shift() : bodies[0],
+    }));
+    await page.goto(new URL("_hypha", service.url).href);
+    await page.locator("#worker-rows li", { hasText: /[1-9]\d* %/ }).first().waitFor();
+    await page.click("#pause");
+    return page;
 }
 
 // The same choice on every run, without a pattern that the eye would find.
