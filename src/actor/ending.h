@@ -54,6 +54,7 @@ void hyi_watchers_free(hyi_kin *kin);
 typedef struct hyi_waiting hyi_waiting;
 void hyi_await(hy_actor *actor, hyi_message *message); // SYSTEM_WAIT
 void hyi_await_refused(hyi_message *message);
+void hyi_await_moved(hyi_message *message); // the waiter's thread: it is a copy of what was sent
 void hyi_waiters_up(hy_actor *actor);
 hyi_waiting *hyi_waiters_take(hy_actor *actor);
 void hyi_waiters_tell(hyi_waiting *waiting, hy_err why); // all; NULL is fine

@@ -444,6 +444,9 @@ void hyi_supervise(hy_actor *actor, hyi_message *message);
 static inline bool hyi_system_is_urgent(uint16_t tag); // true: of those that do not wait
 // One of the same, to an actor that has gone: whoever waits for an answer gets it. Takes it.
 HY_ANY_THREAD void hyi_system_refused(hyi_message *message);
+// One whose push came too late: the slot may be free, and nobody find it there for long. Whoever
+// waits for an answer gets it now; the message itself is to be found, and freed, later.
+HY_ANY_THREAD void hyi_system_stale(hyi_message *message);
 // From the root's lent hook, when a handler or hook of `actor` is about to wait: limits of time.
 void hyi_actor_waits(hy_actor *actor);
 

@@ -32,6 +32,7 @@ static void queue_mark(hy_actor *actor, hyi_chain chain,
         // Behind the last one others may have pushed by now: that link is not looked at.
         hyi_message *next = i + 1 < chain.count ? (hyi_message *)message->next_ : NULL;
         if (message->flags & HYI_MESSAGE_SYSTEM) {
+            hyi_system_stale(message);
             message->tag |= HYI_SYSTEM_STALE;
         } else {
             stale(actor, message);

@@ -447,3 +447,23 @@ void hyi_system_refused(hyi_message *message) {
     }
     hyi_message_free(message);
 }
+
+// The answer is mostly the message itself, which lies in the queue; so a copy of it is refused.
+// Without memory for one the answer comes when the slot is used again.
+void hyi_system_stale(hyi_message *message) {
+    bool is_awaited = message->tag == HYI_SYSTEM_WATCH || message->tag == HYI_SYSTEM_WAIT ||
+                      message->tag == HYI_SYSTEM_ADOPT;
+    if (!is_awaited) return;
+    size_t size = hyi_block_size(message, message->block_class);
+    uint8_t block_class = 0;
+    hyi_message *copy = (hyi_message *)hyi_block_alloc(size, &block_class);
+    if (!copy) return;
+    // Without the link, which the next pusher may write at this moment.
+    memcpy((uint8_t *)copy + sizeof copy->next_, (const uint8_t *)message + sizeof copy->next_,
+           size - sizeof copy->next_);
+    copy->next_ = NULL;
+    copy->block_class = block_class;
+    if (copy->tag == HYI_SYSTEM_WAIT) hyi_await_moved(copy);
+    message->tag = HYI_SYSTEM_UNWATCH; // says nothing to those who find it
+    hyi_system_refused(copy);
+}

@@ -158,6 +158,12 @@ void hyi_await_refused(hyi_message *message) {
     hyi_worker_call(word->worker, &word->call);
 }
 
+void hyi_await_moved(hyi_message *message) {
+    wait_word *word = HYI_HOLDER(wait_word, message, message);
+    hyi_list_init(&word->link);
+    if (word->fiber) word->fiber->word = word;
+}
+
 void hyi_waiters_up(hy_actor *actor) {
     struct hyi_waiting *waiting = actor->kin->waiting;
     hyi_link *next = NULL;
