@@ -11,6 +11,10 @@ import { book, expectState, freeSlot, openBrowser, openForm, openWindow, PHONE, 
 const OTHERS = 22; // visits of other patients
 const TREATMENTS = ["checkup", "filling", "cleaning", "root_canal", "checkup"];
 
+// Of snapshots: what only grows.
+const COUNTERS = new Set(["handled", "sent", "busy_ns", "cpu_ns", "durable_seq", "now_ns", "at_ns",
+    "uptime_ns", "wall_ms", "resident_bytes", "full"]);
+
 const folder = process.argv[2] ?? "docs/images";
 const endings = [];
 const t = { after: (ending) => endings.unshift(ending) };
@@ -57,22 +61,36 @@ function shoot(page, name) {
     return page.screenshot({ path: path.join(folder, name), animations: "disabled" });
 }
 
-// The console of a busy program: two recorded snapshots, a second apart.
+// The console of a busy program: two recorded snapshots, a second apart, and more in their manner.
 async function openConsole() {
-    const context = await browser.newContext({
-        viewport: { width: 1440, height: 1000 }, deviceScaleFactor: 1.5,
-    });
+    const context = await browser.newContext({ viewport: { width: 1440, height: 1000 } });
     const page = await context.newPage();
     const folder = new URL("../cmd/top/", import.meta.url);
-    const bodies = await Promise.all(["busy_1.json", "busy_2.json"].map(
-        (name) => readFile(new URL(name, folder), "utf8")));
-    await page.route("**/_hypha/snapshot", (route) => route.fulfill({
-        contentType: "application/json", body: bodies.length > 1 ? bodies.shift() : bodies[0],
-    }));
+    const [first, second] = await Promise.all(["busy_1.json", "busy_2.json"].map(
+        async (name) => JSON.parse(await readFile(new URL(name, folder), "utf8"))));
+    let asked = 0;
+    await page.route("**/_hypha/snapshot", (route) => {
+        asked += 1;
+        return route.fulfill({ json: ahead(first, second, asked - 2) });
+    });
     await page.goto(new URL("_hypha", service.url).href);
-    await page.locator("#worker-rows li", { hasText: /[1-9]\d* %/ }).first().waitFor();
+    while (asked < 14) await page.waitForResponse("**/_hypha/snapshot");
+    await page.locator("#worker-rows .n", { hasText: /[1-9]/ }).first().waitFor();
     await page.click("#pause");
     return page;
+}
+
+// `seconds` after `b`, which is a second after `a`: what counts goes on as before, a bit unevenly.
+function ahead(a, b, seconds, key = "") {
+    if (typeof b === "number") {
+        const uneven = 1 - .12 * Math.abs(Math.sin(seconds * 1.7));
+        if (COUNTERS.has(key) && b > a) return Math.round(b + seconds * (b - a));
+        return key === "queued" ? Math.max(0, Math.round(b * uneven)) : b;
+    }
+    if (b === null || typeof b !== "object") return b;
+    const copy = Array.isArray(b) ? [] : {};
+    for (const name of Object.keys(b)) copy[name] = ahead(a?.[name], b[name], seconds, name);
+    return copy;
 }
 
 // The same choice on every run, without a pattern that the eye would find.
