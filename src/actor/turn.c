@@ -116,6 +116,7 @@ static bool turn_messages(hyi_worker *worker, hy_actor *actor, uint32_t most) {
         hyi_message *message = hyi_mailbox_take(actor);
         if (!message) break;
         me->freed++;
+        __builtin_prefetch(message->next_);
         worker->handling = message;
         hy_err err = HY_OK;
         if (__builtin_expect((message->flags & ~HYI_MESSAGE_KEPT) != 0 || message->tag == 0, 0)) {
