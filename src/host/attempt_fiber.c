@@ -51,6 +51,7 @@ static hy_err fiber_copy(const fiber_attempt *attempt, hy_arena *arena, hy_effec
     *out_effect = *effect;
     out_effect->executor_data = NULL;
     out_effect->key = (const char *)hy_arena_copy(arena, hy_bytes_of(effect->key), &ok).ptr;
+    if (ok) out_effect->instance = hy_arena_copy(arena, effect->instance, &ok);
     if (!ok) return HY_NOMEM;
     if (record == NULL || effect->body == NULL) return HY_OK;
     hy_buf wire;

@@ -159,7 +159,7 @@ static bool errand_copy(errand *e, const hy_effect *effect) {
     e->effect.executor_data = NULL;
     e->effect.errand_ = e;
     e->effect.key = (const char *)hy_arena_copy(&e->arena, hy_bytes_of(effect->key), &ok).ptr;
-    e->effect.instance = hy_arena_copy(&e->arena, effect->instance, &ok);
+    if (ok) e->effect.instance = hy_arena_copy(&e->arena, effect->instance, &ok);
     if (!ok || record == NULL || effect->body == NULL) return ok;
     void *body = hy_arena_alloc(&e->arena, record->size);
     if (body == NULL || hy_wire_encode(record, effect->body, &wire) != HY_OK) return false;

@@ -58,6 +58,16 @@ static hy_err port_pay(void *self, const hy_effect *effect, void *out_completion
                    (const char *)effect->instance.ptr);
     CHECK(strncmp(effect->key, key, strlen(key)) == 0);
     hy_err err = hy_sleep(HY_MS(1));
+    if (err == HY_OK && effect->attempt == 1 && effect->action_id % 5 == 0) {
+        err = hy_sleep(HY_SECONDS(60)); // until the deadline
+        CHECK(err != HY_OK);
+        hy_err cleaning = HY_OK;
+        HY_SCOPE(shield, &cleaning, .shield = HY_SECONDS(1)) {
+            cleaning = hy_sleep(HY_MS(5));
+        }
+        CHECK(strncmp(effect->key, key, strlen(key)) == 0); // forgotten by all, and still good
+        CHECK(effect->instance.len == 6 && effect->instance.ptr[0] == 'b');
+    }
     if (err == HY_OK && effect->attempt == 1 && effect->action_id % 3 == 0) err = HY_IO;
     p->paid += err == HY_OK;
     ((bank_paid *)out_completion)->worked = true;
@@ -149,6 +159,7 @@ static hy_err port_audit(port *p) {
     CHECK_EQ(stats.machines.accepted,
              PORT_TELLERS * PORT_ROUNDS + p->asked_for + stats.machines.completions);
     CHECK_EQ(stats.machines.completions, p->asked_for);
+    CHECK(stats.machines.deadlines_passed > 0 && stats.machines.retries > 0);
     CHECK(stats.resident <= 8 && stats.rested > 0);
     CHECK(stats.batches_max > 1 && stats.commits < stats.batches);
     CHECK(hy_node_account(p->node).handled > PORT_TELLERS * PORT_ROUNDS); // turns of actors
@@ -156,9 +167,11 @@ static hy_err port_audit(port *p) {
 }
 
 static hy_err port_work(port *p, hy_scope *scope) {
-    const hy_executor limits = {
-        .kind = BANK_DO_PAY, .self = p, .backoff_min_ns = HY_MS(1), .backoff_max_ns = HY_MS(2)
-    };
+    const hy_executor limits = { .kind = BANK_DO_PAY,
+                                 .self = p,
+                                 .attempt_max_ns = HY_MS(50),
+                                 .backoff_min_ns = HY_MS(1),
+                                 .backoff_max_ns = HY_MS(2) };
     const hy_fleet_observer observer = { .changed = port_changed, .self = p };
     hy_err err = hy_fleet_open_in(scope, p->store, &bank_machine,
                                   HY_OPTIONS(hy_fleet, .node = p->node, .machines_max = 8), 0,

@@ -1,6 +1,6 @@
 // inside.h - what the files of this room share. Room: host. Includes: base machine world scope
-// store. Threads: the world's; only hyi_store_call.run works elsewhere, and it touches nothing but
-// the call.
+// store. Threads: a host's own world's; only what a store call runs works elsewhere: it reads what
+// never changes, and writes to nothing but the call.
 //
 // One turn of a host, in the order of the files:
 //     host.c       a call enters the queue                                   (hy_host_submit)
