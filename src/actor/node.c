@@ -182,9 +182,9 @@ static void node_poke_all(hy_node *node, uint8_t orders) {
     }
 }
 
-static void node_await_actors(hyi_keeper *keeper, hy_ns deadline) {
+static void node_await_actors(hyi_keeper *keeper, hy_ns deadline, bool until_cut) {
     hy_node *node = &keeper->node;
-    while (hyi_node_born(node) > 0 && !keeper->is_cut &&
+    while (hyi_node_born(node) > 0 && !(until_cut && keeper->is_cut) &&
            (deadline == HY_NEVER || hy_world_now(keeper->world) < deadline)) {
         node_wait(keeper, deadline);
     }
@@ -196,12 +196,11 @@ static void node_stop_actors(hyi_keeper *keeper) {
     atomic_store_explicit(&node->closing, true, memory_order_seq_cst);
     if (!keeper->is_cut) {
         node_poke_all(node, HYI_ORDER_LOOK); // the owners see who is below nobody: hyi_turn
-        node_await_actors(keeper, deadline);
+        node_await_actors(keeper, deadline, true);
     }
-    keeper->is_cut = false;
     while (hyi_node_born(node) > 0) {
         node_poke_all(node, HYI_ORDER_KILL);
-        node_await_actors(keeper, hy_ns_add(hy_world_now(keeper->world), HY_MS(100)));
+        node_await_actors(keeper, hy_ns_add(hy_world_now(keeper->world), HY_MS(100)), false);
     }
 }
 
