@@ -44,8 +44,8 @@
 // to 16 of its ready actors into a list under a lock, un-owned in the sense of `owner`, from which
 // anybody, it too, takes; so what waits behind a long handler can be run by others. Where handlers
 // take long, slices are short, all that linger are let go, and all but the next ready one is
-// shared. When others are idle a worker with more than one ready actor shares between two turns,
-// too, but once a slice. Whoever shares wakes one parked worker, if there is one.
+// shared. A worker with more than one ready actor shares between two turns, too: once a slice, and
+// whenever others are idle. Whoever shares wakes one parked worker, if there is one.
 //
 // Out: a handler's second and further messages to one foreign actor are linked and pushed with one
 // exchange: 16 of them, or at the end of the handler. Nothing is in there when a handler has ended,
@@ -253,6 +253,7 @@ typedef struct hyi_dispatcher {
     hy_arena arena;        // lent: what hy_turn_alloc gave it
     hyi_link link;         // in worker->lent
     uint32_t freed;        // messages taken out in this visit
+    uint32_t in_a_row;     // receives since it has given way; receive.c
     bool cancelled;        // lent: its handler was told to end; it dispatches no more
 } hyi_dispatcher;
 
@@ -285,7 +286,7 @@ struct hyi_worker {
     uint8_t clocked;            // how often the time since then counts as busy; 0: it is not exact
     uint8_t naps;               // times that the dispatcher was parked; wraps
     bool slow;                  // the latest slice: its handlers took long
-    bool woke_one;              // in this slice
+    bool woke_one;              // shared between two turns of this slice
     uint32_t slice, slice_left; // handlers until the clock is looked at
     hyi_free_block *free_blocks[HYI_BLOCK_CLASSES]; // slab.h
     struct hyi_slabs *slabs;                        // slab.c

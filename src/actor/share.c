@@ -311,7 +311,11 @@ static void share_some(hyi_worker *worker) {
 }
 
 void hyi_share_with_idle(hyi_worker *worker) {
-    if (worker->woke_one) return;
+    if (worker->woke_one && atomic_load_explicit(&worker->node->idle, memory_order_relaxed) == 0) {
+        return;
+    }
+    // What was shared before and not taken is enough.
+    if (atomic_load_explicit(&worker->shared_count, memory_order_relaxed) > 0) return;
     worker->woke_one = true;
     share_some(worker);
 }

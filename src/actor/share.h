@@ -20,7 +20,8 @@ void hyi_share_slice(hyi_worker *worker);
 void hyi_share_take_in(hyi_worker *worker);
 // All that linger, and up to 16 behind the first of the ready ones: handlers take long.
 void hyi_share_all(hyi_worker *worker);
-// Others are idle: shares, and wakes one, once a slice.
+// Between two turns, with more than one ready: shares, once a slice, or always while others are
+// idle. So whoever becomes idle while the next handler takes long finds something.
 void hyi_share_with_idle(hyi_worker *worker);
 // Is there anything that the worker could run? Before it sleeps.
 bool hyi_share_has_some(const hyi_worker *worker);

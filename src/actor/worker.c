@@ -103,11 +103,6 @@ static void worker_take_over(hyi_worker *worker, hyi_dispatcher *me) {
     worker->slice_left = worker->slice;
 }
 
-// By others that have nothing to do.
-static inline bool worker_is_watched(const hyi_worker *worker) {
-    return atomic_load_explicit(&worker->node->idle, memory_order_relaxed) > 0;
-}
-
 static hy_err worker_dispatch(void *arg) {
     hyi_worker *worker = (hyi_worker *)arg;
     hyi_dispatcher me = { .worker = worker, .task = hyi_current };
@@ -135,7 +130,7 @@ static hy_err worker_dispatch(void *arg) {
             worker_take_over(worker, &me);
         } else if (worker->slice_left == 0 || !worker->is_real) {
             worker_end_slice(worker);
-        } else if (worker->ready_count > 1 && worker_is_watched(worker)) {
+        } else if (worker->ready_count > 1 && worker->node->worker_count > 1) {
             hyi_share_with_idle(worker);
         }
     }
