@@ -120,12 +120,22 @@ static bool receive_aside(hyi_dispatcher *me, hyi_message *message, hy_err *out_
     return unusual && hyi_turn_drops(me->worker, actor, message);
 }
 
+// One that always has something to receive, be it from itself, is not alone on its worker.
+static void receive_give_way(hyi_dispatcher *me) {
+    uint32_t most = me->worker->is_real ? me->worker->node->options.turn_max : 1;
+    if (++me->in_a_row < most) return;
+    me->in_a_row = 0;
+    (void)hy_yield(); // whether it was cancelled is looked at by whoever receives
+    hyi_here = me->worker;
+}
+
 // The next message to be handled; NULL: there is none now, or *out_err.
 static hyi_message *receive_take(hyi_dispatcher *me, hy_err *out_err) {
     hy_actor *actor = me->actor;
     while (*out_err == HY_OK && !(actor->flags & HYI_ACTOR_ENDING)) {
         hyi_message *message = receive_own(me->worker, actor) ? hyi_mailbox_take(actor) : NULL;
         if (!message || !receive_aside(me, message, out_err)) return message;
+        receive_give_way(me);
     }
     return NULL;
 }
@@ -139,6 +149,7 @@ hy_err hy_receive(hy_actor *self, hy_ns deadline, hy_received *out_received) {
     hyi_dispatcher *me = (hyi_dispatcher *)hyi_task_word(hyi_current);
     HY_ASSERT(me && me->actor == self && self->type->run); // in its run
     receive_done(me);
+    receive_give_way(me);
     hy_err err = hy_check();
     for (;;) {
         hyi_health_look(self);
