@@ -92,6 +92,7 @@ struct hyi_part {
     hy_ns armed_at;
 
     bool closing;
+    bool is_gone; // deinit was here, on the thread of the world
     hy_err close_err;
     void (*closed)(hyi_part *part); // nobody is in memory any more
 
@@ -148,7 +149,7 @@ void hyi_fleet_add_stats(hy_host_stats *sum, const hy_host_stats *of);
 // Storage is the fleet's. HY_NOMEM.
 HY_CHECKED hy_err hyi_part_init(hyi_part *part, hy_fleet *fleet, hy_world *world,
                                 uint32_t machines_max);
-void hyi_part_deinit(hyi_part *part); // works on a zeroed one; crash: whatever is under way
+void hyi_part_deinit(hyi_part *part); // works on a zeroed one, and twice; crash: whatever happens
 void hyi_part_start(hyi_part *part);
 void hyi_part_close(hyi_part *part, void (*closed)(hyi_part *part));
 HY_CHECKED hy_err hyi_part_submit(hyi_part *part, hy_bytes key, hy_call *call);

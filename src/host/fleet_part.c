@@ -40,7 +40,8 @@ hy_err hyi_part_init(hyi_part *part, hy_fleet *fleet, hy_world *world, uint32_t 
 
 void hyi_part_deinit(hyi_part *part) {
     const hy_fleet *fleet = part->fleet;
-    if (part->world == NULL) return;
+    if (part->world == NULL || part->is_gone) return;
+    part->is_gone = true;
     hyi_members_free(part);
     hy_timer_stop(part->world, &part->timer);
     if (part->shares != NULL) {
