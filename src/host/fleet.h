@@ -168,6 +168,7 @@ hyi_member *hyi_member_find(const hyi_part *part, hy_bytes key); // or NULL
 // Gives its host what it works with: the fleet's executors and observers, or who carries to them.
 // Before the host is started.
 void hyi_member_equip(hyi_member *member);
+void hyi_member_is_busy(hyi_member *member); // its host must not go before its next turn
 void hyi_member_pumped(hyi_home *home, hy_host *host);
 void hyi_member_freed(hyi_home *home, hy_host *host);
 bool hyi_members_have_room(const hyi_part *part);

@@ -107,6 +107,10 @@ static void member_set_idle(hyi_member *member, bool is_idle) {
     part->idle_count--;
 }
 
+void hyi_member_is_busy(hyi_member *member) {
+    member_set_idle(member, false);
+}
+
 // Out of memory, until it is needed again.
 static void member_rest(hyi_member *member) {
     hyi_part *part = member->part;

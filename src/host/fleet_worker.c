@@ -95,7 +95,8 @@ void hyi_worker_dismiss(hyi_member *member) {
 
 void hyi_worker_pump_soon(hyi_home *home, hy_host *host) {
     (void)home;
-    const hyi_member *member = host->home_place;
+    hyi_member *member = host->home_place;
+    hyi_member_is_busy(member); // until that turn is over; a stale timer wakes idle ones, too
     const fleet_machine_ref actor = { member->actor };
     if (HY_TELL(fleet_machine, turn, actor, .nothing = true) == HY_OK) return;
     hy_world_post(host->world, &host->post); // it has ended, or there is no memory for a word
