@@ -40,7 +40,7 @@
 typedef struct program {
     clinic_service service;
     clinic_options options;
-    char database[4200], notifications[4200];
+    char database[4200], notifications[4200], incident[4200];
     hy_why server_why; // the server could not listen
     hy_store *store;
     hy_node *node;
@@ -128,6 +128,7 @@ static hy_err main_open_store(program *p, hy_store **out_store) {
                         "the data folder is not there and cannot be made; give another --data");
     }
     (void)snprintf(p->database, sizeof p->database, "%s/clinic.db", p->options.data);
+    (void)snprintf(p->incident, sizeof p->incident, "%s/incident.txt", p->options.data);
     (void)snprintf(p->notifications, sizeof p->notifications, "%s/notifications.log",
                    p->options.data);
     if (main_database_was_cut(p)) return HY_CORRUPT;
@@ -250,8 +251,12 @@ static hy_err main_start_practices(program *p) {
                                         .arg = p,
                                         .restart = HY_TEMPORARY,
                                         .stop_max = MAIN_FLEET_MAX };
-    hy_err err = hy_node_open(
-        s->root, HY_OPTIONS(hy_node, .name = "workers", .stop_max = MAIN_NODE_MAX), &p->node);
+    // A crash leaves a record there; what it cut short is in the journal, and the next start goes
+    // on.
+    hy_err err = hy_node_open(s->root,
+                              HY_OPTIONS(hy_node, .name = "workers", .stop_max = MAIN_NODE_MAX,
+                                         .incident_path = p->incident),
+                              &p->node);
     if (err != HY_OK) return main_say(p, err, &why, "workers", "");
     err = hy_start(s->root, &practices, NULL);
     if (err != HY_OK) return p->status != 0 ? err : main_say(p, err, &why, "practices", "");
