@@ -122,6 +122,7 @@ hy_err hy_node_open(hy_scope *scope, const hy_node_options *given, hy_node **out
     if (err != HY_OK) return err;
     keeper->opening = true;
     err = node_open_parts(&keeper->node);
+    if (err == HY_OK) *out_node = &keeper->node; // from here on a crash leaves something behind
     hy_service_spec spec = { .size = sizeof spec,
                              .name = options.name,
                              .fn = node_serve,
@@ -133,9 +134,9 @@ hy_err hy_node_open(hy_scope *scope, const hy_node_options *given, hy_node **out
     if (err == HY_OK && keeper->ended) err = HY_CLOSED;
     if (err != HY_OK) {
         node_free(keeper);
+        *out_node = NULL;
         return err;
     }
-    *out_node = &keeper->node;
     return HY_OK;
 }
 
@@ -293,7 +294,7 @@ static void node_free(hyi_keeper *keeper) {
 }
 
 void hy_node_abandon(hy_node *node) {
-    if (!node) return;
+    if (!node || !hyi_node_is_entered(node)) return;
     hyi_keeper *keeper = node_keeper(node);
     HY_ASSERT(!node->is_real); // a real process is simply gone
     hyi_node_forget(node);

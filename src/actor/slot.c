@@ -32,6 +32,13 @@ hy_err hyi_node_enter(hy_node *node) {
                : HY_EXISTS;
 }
 
+bool hyi_node_is_entered(const hy_node *node) {
+    for (uint32_t number = 1; number < 256; number++) {
+        if (atomic_load_explicit(&hyi_nodes[number], memory_order_relaxed) == node) return true;
+    }
+    return false;
+}
+
 void hyi_node_show(hy_node *node) {
     // Release: pairs with the acquire in hyi_node_hold.
     atomic_store_explicit(&slot_open[node->options.number], node, memory_order_release);

@@ -21,6 +21,7 @@ HY_ANY_THREAD hy_node *hyi_node_hold(uint8_t number);
 HY_ANY_THREAD void hyi_node_let_go(uint8_t number);
 HY_CHECKED hy_err hyi_node_enter(hy_node *node); // HY_EXISTS: its number is taken
 void hyi_node_show(hy_node *node);               // it is open: others may find it
+bool hyi_node_is_entered(const hy_node *node);   // without a look at it: it may be gone
 void hyi_node_forget(hy_node *node);             // waits until nobody holds it
 
 // Of a node that the caller holds or works for. NULL: there is none, or no longer.
