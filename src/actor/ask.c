@@ -209,12 +209,8 @@ static void ask_end_then(hy_ref from, hyi_then *then, hy_err err) {
         then->ended = true;
         return;
     }
-    hy_actor *actor = hyi_find(from);
-    if (actor) {
-        hyi_send_system(actor, &then->head);
-    } else {
-        hyi_message_free(&then->head);
-    }
+    hy_err sent = hyi_send(from, NULL, &then->head, NULL);
+    (void)sent; // it has gone, and so has its word
 }
 
 bool hyi_ask_end(hyi_worker *worker, hy_asker asker, const hy_message_kind *kind, hy_err err,

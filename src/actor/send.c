@@ -365,6 +365,16 @@ hy_err hyi_move(hy_ref to, const hy_message_kind *kind, void *message,
     return send_try(&order);
 }
 
+// `to` is the ref that found the actor, not what its slot says by now: it may have ended since, and
+// a push that asked the slot who it is for would leave the message in a free one, or to the next.
+static void send_system(hy_node *node, hy_actor *actor, hy_ref to, hyi_message *message) {
+    hyi_worker *here = send_here(node);
+    message->stamp = here ? here->batch_stamp : 0;
+    send_order order = { to, NULL, message, NULL };
+    if (here && send_owns(here, actor) && send_to_own(here, actor, message)) return;
+    (void)send_push(node, &order, actor);
+}
+
 hy_err hyi_send(hy_ref to, const hy_message_kind *kind, hyi_message *message,
                 const hy_send_options *options) {
     send_order order = { to, kind, message, options };
@@ -378,8 +388,9 @@ hy_err hyi_send(hy_ref to, const hy_message_kind *kind, hyi_message *message,
     uint8_t number = hyi_ref_node(to);
     hy_node *node = to.id ? hyi_node_hold(number) : NULL;
     hy_actor *actor = node ? hyi_find_in(node, to) : NULL;
+    hyi_yield_point("send: found");
     if (actor) {
-        hyi_send_system(actor, message);
+        send_system(node, actor, to, message);
     } else {
         err = HY_NOT_FOUND;
     }
@@ -389,13 +400,8 @@ hy_err hyi_send(hy_ref to, const hy_message_kind *kind, hyi_message *message,
 }
 
 void hyi_send_system(hy_actor *to, hyi_message *message) {
-    hy_node *node = hyi_node_of_actor(to);
-    hyi_worker *here = send_here(node);
     message->flags |= HYI_MESSAGE_SYSTEM;
-    message->stamp = here ? here->batch_stamp : 0;
-    send_order order = { hyi_ref_of(to), NULL, message, NULL };
-    if (here && send_owns(here, to) && send_to_own(here, to, message)) return;
-    (void)send_push(node, &order, to);
+    send_system(hyi_node_of_actor(to), to, hyi_ref_of(to), message);
 }
 
 // ---- orders -----------------------------------------------------------------------------------

@@ -8,8 +8,11 @@
 // quiet, and messages are left. One more thread is no worker, and only sends.
 //
 // Walkers send each other numbered messages, several ways at once. They accept from each sender no
-// other number than the next, and no second visit while one is under way. Mortals are spawned, told
-// to leave, and sent to by refs that may be stale by then: nobody may get what was for another one.
+// other number than the next, and no second visit while one is under way. Mortals are spawned, some
+// below others, told to leave, and sent to by refs that may be stale by then: nobody may get what
+// was for another one. Walkers and mortals monitor mortals, handlers of walkers wait for their end,
+// and children are spawned below parents that may end just then: each monitor is told once of an
+// end, nobody waits for one that is over, and no child is left that nobody adopts.
 // At the end everything sent was handled or dropped, all actors stop when the node says so, and the
 // memory is back.
 #include "systematic/systematic.h"
@@ -33,6 +36,7 @@
 #define MORTALS 3u
 #define FOREIGN_SENDS 12u
 #define FOREIGN WALKERS // its number as a sender
+#define WATCHES 32u     // of a walker: more are not begun
 
 void hyi_systematic_yield(const char *name);
 
@@ -52,16 +56,23 @@ HY_PROTOCOL_DEFINE(mortal, MORTAL);
 
 typedef enum phase { PHASE_START, PHASE_WALK, PHASE_STOP, PHASE_LEAVE } phase;
 
+typedef struct watch { // a monitor
+    uint64_t id;
+    hy_ref who; // HY_NOBODY: its word has come
+} watch;
+
 // All of it is whoever's has the turn.
 static struct {
     hyi_keeper keeper;
     phase phase;
     walker_ref walkers[WALKERS];
     mortal_ref mortals[MORTALS];
+    watch watches[WALKERS][WATCHES];
+    uint32_t watched[WALKERS];
     uint32_t foreign_sent[WALKERS], foreign_left;
     uint64_t handled;
 } all;
-static uint64_t total_shared, total_taken, total_parks;
+static uint64_t total_shared, total_taken, total_parks, total_downs, total_late;
 
 static hy_node *node_here(void) {
     return &all.keeper.node;
@@ -87,42 +98,103 @@ static hy_err walker_start(hy_actor *self, void *state, const void *arg) {
     return HY_OK;
 }
 
+// ---- mortals ------------------------------------------------------------------------------------
+
 typedef struct mortal {
-    uint64_t unused;
+    watch watch; // one at a time
 } mortal;
 HY_BEHAVIOUR(mortal, MORTAL, mortal, mortal);
 
+// Each word means a monitor that stands, and is the last of it.
+static void hear_of(watch *at, const hy_down *down) {
+    need(hy_ref_equal(at->who, down->who), "a word has come twice, or to another one");
+    need(!hy_actor_is_alive(down->who), "a word has come before the end");
+    total_late += down->why == HY_NOT_FOUND;
+    total_downs++;
+    at->who = HY_NOBODY;
+}
+
+static void begin_watch(hy_actor *self, watch *at, hy_ref who) {
+    at->who = who;
+    need(hy_monitor(self, who, &at->id) == HY_OK, "a monitor could not begin");
+}
+
 static hy_err mortal_on_hear(hy_actor *self, mortal *state, const call_for *message) {
-    (void)state;
     hyi_systematic_yield("in a mortal");
     need(message->whom == hy_self(self).id, "a message for another one has come");
+    hy_ref who = all.mortals[systematic_random() % MORTALS].ref;
+    if (state->watch.who.id == 0 && who.id != 0 && systematic_random() % 4 == 0) {
+        begin_watch(self, &state->watch, who);
+    }
     return HY_OK;
 }
 
 static hy_err mortal_on_leave(hy_actor *self, mortal *state, const hy_nothing *message) {
     (void)state;
     (void)message;
+    if (systematic_random() % 2) return HY_IO;
     hy_actor_end(self);
     return HY_OK;
 }
 
-static const hy_actor_type mortal_type = { .name = "mortal",
-                                           .first = &mortal_behaviour,
-                                           .state_size = sizeof(mortal) };
+static hy_err mortal_down(hy_actor *self, void *state, const hy_down *down) {
+    watch *at = &((mortal *)state)->watch;
+    (void)self;
+    need(at->id == down->monitor, "a word has come for another monitor");
+    hear_of(at, down);
+    return HY_OK;
+}
 
-static void play_with_mortals(void) {
+static const hy_actor_type mortal_type = {
+    .name = "mortal", .first = &mortal_behaviour, .state_size = sizeof(mortal), .down = mortal_down
+};
+
+// Now and then below another one, which may end at that moment.
+static void spawn_mortal(mortal_ref *at) {
+    mortal_ref fresh;
+    hy_ref parent = HY_NOBODY;
+    if (systematic_random() % 2) parent = all.mortals[systematic_random() % MORTALS].ref;
+    hy_err err = HY_SPAWN(mortal, node_here(), parent, &mortal_type, NULL, NULL, &fresh);
+    bool is_refused = parent.id != 0 && (err == HY_NOT_FOUND || err == HY_CLOSED);
+    need(err == HY_OK || is_refused, "a spawn failed");
+    if (err == HY_OK) *at = fresh;
+}
+
+// `self` is a walker.
+static void watch_mortal(hy_actor *self, uint32_t me, hy_ref who) {
+    if (all.watched[me] == WATCHES) return;
+    begin_watch(self, &all.watches[me][all.watched[me]++], who);
+}
+
+static void tell_to_leave(mortal_ref to) {
+    hy_err err = HY_TELL(mortal, leave, to, 0);
+    need(err == HY_OK || err == HY_NOT_FOUND, "a mortal could not be told to leave");
+}
+
+static void play_with_mortals(hy_actor *self, uint32_t me) {
     mortal_ref *at = &all.mortals[systematic_random() % MORTALS];
-    if (at->ref.id == 0 || systematic_random() % 4 == 0) {
-        mortal_ref fresh;
-        hy_err err = HY_SPAWN(mortal, node_here(), HY_NOBODY, &mortal_type, NULL, NULL, &fresh);
-        need(err == HY_OK, "a spawn failed");
-        *at = fresh;
-    }
+    if (at->ref.id == 0 || systematic_random() % 4 == 0) spawn_mortal(at);
     mortal_ref to = *at; // another may change it meanwhile
+    if (to.ref.id == 0) return;
     hy_err err = HY_TELL(mortal, hear, to, .whom = to.ref.id);
     need(err == HY_OK || err == HY_NOT_FOUND, "a mortal could not be told");
-    if (systematic_random() % 2) err = HY_TELL(mortal, leave, to, 0);
-    need(err == HY_OK || err == HY_NOT_FOUND, "a mortal could not be told to leave");
+    if (systematic_random() % 4 == 0) watch_mortal(self, me, to.ref);
+    if (systematic_random() % 2) return;
+    tell_to_leave(to);
+    if (systematic_random() % 4 == 0) watch_mortal(self, me, to.ref);
+    if (systematic_random() % 4 == 0) (void)hy_actor_wait_end(to.ref, HY_NEVER);
+}
+
+// ---- walking ------------------------------------------------------------------------------------
+
+static hy_err walker_down(hy_actor *self, void *state, const hy_down *down) {
+    uint32_t me = ((walker *)state)->me, i = 0;
+    (void)self;
+    while (i < all.watched[me] && all.watches[me][i].id != down->monitor)
+        i++;
+    need(i < all.watched[me], "a word has come for no monitor");
+    hear_of(&all.watches[me][i], down);
+    return HY_OK;
 }
 
 static void walk_on(walker *w, uint32_t left) {
@@ -139,7 +211,6 @@ static void poke_one(void) {
 }
 
 static hy_err walker_on_come(hy_actor *self, walker *w, const hop *message) {
-    (void)self;
     need(!w->is_inside, "two run the same actor");
     w->is_inside = true;
     hyi_systematic_yield("in a walker");
@@ -148,7 +219,7 @@ static hy_err walker_on_come(hy_actor *self, walker *w, const hop *message) {
     if (message->left > 0) {
         walk_on(w, message->left - 1);
         if (systematic_random() % 2) walk_on(w, message->left - 1);
-        if (systematic_random() % 3 == 0) play_with_mortals();
+        if (systematic_random() % 3 == 0) play_with_mortals(self, w->me);
         if (systematic_random() % 3 == 0) poke_one();
     }
     hyi_systematic_yield("out of a walker");
@@ -159,7 +230,8 @@ static hy_err walker_on_come(hy_actor *self, walker *w, const hop *message) {
 static const hy_actor_type walker_type = { .name = "walker",
                                            .first = &walker_behaviour,
                                            .state_size = sizeof(walker),
-                                           .start = walker_start };
+                                           .start = walker_start,
+                                           .down = walker_down };
 
 // ---- when all is quiet --------------------------------------------------------------------------
 
@@ -182,6 +254,10 @@ static void check_all_came(void) {
     for (uint32_t i = 0; i < WALKERS; i++) {
         const hy_actor *actor = hyi_find(all.walkers[i].ref);
         need(actor && hyi_orders(actor) == 0, "all is quiet, and an order was not looked at");
+        for (uint32_t k = 0; k < all.watched[i]; k++) {
+            hy_ref who = all.watches[i][k].who;
+            need(who.id == 0 || hy_actor_is_alive(who), "all is quiet, and a word was lost");
+        }
     }
 }
 
@@ -353,9 +429,12 @@ int main(int argc, char **argv) {
     hy_world_close(world);
     need(count < 100 || (total_shared > 0 && total_taken > 0 && total_parks > 0),
          "nobody shared, took or parked: nothing was tested");
-    printf("%llu seeds, %llu messages, %llu steps; %llu shared, %llu taken, %llu parks\n",
+    need(count < 100 || (total_late > 0 && total_downs > total_late), "nobody heard of an end");
+    printf("%llu seeds, %llu messages, %llu steps; %llu shared, %llu taken, %llu parks; "
+           "%llu words of an end, %llu of them late\n",
            (unsigned long long)count, (unsigned long long)handled, (unsigned long long)steps,
            (unsigned long long)total_shared, (unsigned long long)total_taken,
-           (unsigned long long)total_parks);
+           (unsigned long long)total_parks, (unsigned long long)total_downs,
+           (unsigned long long)total_late);
     return 0;
 }
