@@ -38,7 +38,7 @@ static size_t mailbox_table_size(size_t chunk_count) {
 }
 
 hy_err hyi_mailboxes_open(hy_node *node) {
-    size_t chunk_count = (node->options.actors_max + HYI_CHUNK_SLOTS - 1) / HYI_CHUNK_SLOTS;
+    size_t chunk_count = ((size_t)node->options.actors_max + HYI_CHUNK_SLOTS - 1) / HYI_CHUNK_SLOTS;
     struct hyi_mailboxes *all = hy_mem_alloc_zero(node->mem, mailbox_table_size(chunk_count));
     if (!all) return HY_NOMEM;
     all->mem = node->mem;
