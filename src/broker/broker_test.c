@@ -1,7 +1,8 @@
 // broker_test.c - names, pools and topics, in a simulated node and in real ones.
 //
 // Readers are actors that add up what they hear, so a test knows who got what, and in which order.
-// Where a subscriber has to be slow it naps in virtual time, and the bound is asked for by counting.
+// Where a subscriber has to be slow it naps in virtual time, and the bound is asked for by
+// counting.
 #include "actor/node_suite.h"
 #include "kit/kit.h"
 

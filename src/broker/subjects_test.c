@@ -1,8 +1,8 @@
 // subjects_test.c - the tree of patterns against its slow twin.
 //
 // Patterns of few words come and go at random, so that many share their nodes; after every change a
-// random topic must find exactly those that the twin finds by comparing word by word, each once. When
-// all have gone the tree must be its root again.
+// random topic must find exactly those that the twin finds by comparing word by word, each once.
+// When all have gone the tree must be its root again.
 #include "broker/subjects.h"
 
 #include "kit/kit.h"
