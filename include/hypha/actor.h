@@ -419,11 +419,11 @@ typedef struct hy_node_options {
 HY_API HY_CHECKED hy_err hy_node_open(hy_scope *scope, const hy_node_options *options,
                                       hy_node **out_node);
 HY_API uint32_t hy_node_workers(const hy_node *node);
-// After hy_sim_restart, before the root is abandoned: gives all memory back and runs nothing. NULL is
-// fine, and so are a node that has closed, and one that hy_node_open (which sets *out_node before it
-// waits) had not opened yet.
+// After hy_sim_restart, before the root is abandoned: gives all memory back and runs nothing. NULL
+// is fine, and so are a node that has closed, and one that hy_node_open (which sets *out_node
+// before it waits) had not opened yet.
 HY_API void hy_node_abandon(hy_node *node);
-HY_API hy_node *hy_node_of(hy_ref ref);     // NULL: of no node in this process
+HY_API hy_node *hy_node_of(hy_ref ref); // NULL: of no node in this process
 
 // ---- dead letters and accounting --------------------------------------------------------------
 
