@@ -165,13 +165,16 @@ static hy_err leave_one_that_goes_on(void *arg) {
         if (err == HY_OK) err = crowd_tell(ref, 1);
         if (err == HY_OK) err = hy_sleep(HY_MS(1));
     }
-    return kit_failed_allocation() ? err : HY_OK; // its close took too long, which is no harm
+    (void)err; // its close took too long, which is no harm
+    return HY_OK;
 }
 
+// Its grace and its service's may end in either order.
 static hy_err a_node_waits_for_what_cannot_be_cut(hy_mem *mem) {
     uint64_t digest;
-    hy_err err = run_in_sim(mem, kit_seed(), leave_one_that_goes_on, NULL, &digest);
-    return err == HY_OK ? run_in_real(mem, leave_one_that_goes_on, NULL) : err;
+    for (uint64_t i = 0; i < 32; i++)
+        CHECK_OK(run_in_sim(mem, kit_seed() + i, leave_one_that_goes_on, NULL, &digest));
+    return run_in_real(mem, leave_one_that_goes_on, NULL);
 }
 
 static hy_err open_and_use(void *arg) {
@@ -246,7 +249,7 @@ static hy_err a_restless_fiber_is_not_alone(hy_node *node, void *unused) {
 NODE_ALL(a_restless_fiber_is_not_alone)
 
 KIT_TESTS(KIT_TEST_ONCE(nodes_open_and_close_among_strangers),
-          KIT_TEST(a_node_waits_for_what_cannot_be_cut),
+          KIT_TEST_ONCE(a_node_waits_for_what_cannot_be_cut),
           KIT_TEST_ONCE(a_node_is_cut_wherever_it_waits),
           KIT_TEST_ONCE(sim_a_restless_fiber_is_not_alone),
           KIT_TEST_ONCE(one_a_restless_fiber_is_not_alone),
