@@ -348,7 +348,7 @@ struct hy_node {
     hyi_worker *workers[HYI_WORKERS_MAX];
     hy_ref top; // the node's own supervisor: below it are those with a parent of hy_actors_in
     _Atomic(hy_actor *) *chunks; // slot.c
-    void **chunk_blocks;         // as they were allocated
+    void **chunk_blocks;         // as they were allocated, by their first chunk
     pthread_mutex_t slots_lock;
     _Atomic uint32_t slots_used;                   // so far; never shrinks
     hy_actor *free_slots;                          // slots_lock

@@ -135,9 +135,18 @@ static size_t slot_chunk_count(const hy_node *node) {
     return ((size_t)node->options.actors_max + HYI_CHUNK_SLOTS - 1) / HYI_CHUNK_SLOTS;
 }
 
+// Chunks are allocated one by one while they are few, then sixteen in one block: what a block costs
+// besides its slots (a line, and up to a page of the allocator's) would be 3 % of a chunk.
+#define SLOT_BLOCK_CHUNKS 16u
+static uint32_t slot_block_chunks(uint32_t first) {
+    return first < SLOT_BLOCK_CHUNKS ? 1 : SLOT_BLOCK_CHUNKS;
+}
+
 // Slots begin at multiples of a line: the block is a line larger, and its start is found in it.
-#define SLOT_CHUNK_BYTES (HYI_CHUNK_SLOTS * HYI_SLOT_BYTES + 64u)
-static hy_actor *slot_chunk_actors(void *block) {
+static size_t slot_block_bytes(uint32_t first) {
+    return (size_t)slot_block_chunks(first) * HYI_CHUNK_SLOTS * HYI_SLOT_BYTES + 64u;
+}
+static hy_actor *slot_block_actors(void *block) {
     return (hy_actor *)(((uintptr_t)block + 63) & ~(uintptr_t)63);
 }
 
@@ -151,8 +160,8 @@ hy_err hyi_slots_open(hy_node *node) {
 
 void hyi_slots_close(hy_node *node) {
     size_t count = slot_chunk_count(node);
-    for (size_t i = 0; node->chunk_blocks && i < count && node->chunk_blocks[i]; i++) {
-        hy_mem_free(node->mem, node->chunk_blocks[i], SLOT_CHUNK_BYTES);
+    for (uint32_t i = 0; node->chunk_blocks && i < count; i += slot_block_chunks(i)) {
+        hy_mem_free(node->mem, node->chunk_blocks[i], slot_block_bytes(i));
     }
     hy_mem_free(node->mem, (void *)node->chunks, count * sizeof *node->chunks);
     hy_mem_free(node->mem, (void *)node->chunk_blocks, count * sizeof *node->chunk_blocks);
@@ -168,12 +177,16 @@ static hy_actor *slot_chunk(hy_node *node, uint32_t index) {
     uint32_t number = index / HYI_CHUNK_SLOTS;
     hy_actor *chunk = atomic_load_explicit(&node->chunks[number], memory_order_relaxed);
     if (chunk) return chunk;
-    void *block = hy_mem_alloc_zero(node->mem, SLOT_CHUNK_BYTES);
+    void *block = hy_mem_alloc_zero(node->mem, slot_block_bytes(number));
     if (!block) return NULL;
     node->chunk_blocks[number] = block;
-    chunk = slot_chunk_actors(block);
-    // Release: pairs with the acquire in hyi_find_in.
-    atomic_store_explicit(&node->chunks[number], chunk, memory_order_release);
+    chunk = slot_block_actors(block);
+    uint32_t last = number + slot_block_chunks(number);
+    for (uint32_t i = number; i < last && i < slot_chunk_count(node); i++) {
+        // Release: pairs with the acquire in hyi_find_in.
+        atomic_store_explicit(&node->chunks[i], chunk + (i - number) * HYI_CHUNK_SLOTS,
+                              memory_order_release);
+    }
     return chunk;
 }
 
