@@ -13,10 +13,14 @@
 //
 // Every storm ends with the node: nothing leaked, nobody held, the account in order.
 #include "actor/grove_suite.h"
+#include "actor/rounds_suite.h"
 #include "kit/kit.h"
 
 #define FOREVER HY_SECONDS(1000000)
 #define MANY UINT32_MAX
+#define STORMS ROUNDS_OF(1500u)
+#define WILD_STORMS ROUNDS_OF(300u)
+#define BROKEN_STORMS ROUNDS_OF(500u)
 
 typedef struct storm {
     grove grove;
@@ -301,15 +305,15 @@ static hy_err storm_blow(hy_mem *mem, storm *s, grove_body body, uint64_t seed, 
 static hy_err the_model_knows_who_is_up(hy_mem *mem) {
     static storm s;
     uint64_t falls = 0, dead = 0;
-    for (uint64_t i = 0; i < 1500; i++) {
+    for (uint64_t i = 0; i < STORMS; i++) {
         uint64_t seed = kit_seed() * 10000 + i;
         hy_err err = storm_blow(mem, &s, storm_stepwise, seed, i % 3 > 0, NULL);
         if (err != HY_OK) kit_fail(__FILE__, __LINE__, "storm %d: %s", (int)i, hy_err_name(err));
         falls += s.falls;
         dead += s.is_dead;
     }
-    CHECK(falls > 10000); // there was a storm
-    CHECK(dead > 50 && dead < 1000);
+    CHECK(falls > STORMS * 20 / 3); // there was a storm
+    CHECK(dead > STORMS / 30 && dead < STORMS / 3 * 2);
     return HY_OK;
 }
 
@@ -394,19 +398,19 @@ static hy_err storm_broken_off(grove *g) {
 static hy_err after_the_wild_storm_all_are_up(hy_mem *mem) {
     static storm s;
     uint64_t falls = 0;
-    for (uint64_t i = 0; i < 300; i++) {
+    for (uint64_t i = 0; i < WILD_STORMS; i++) {
         uint64_t seed = kit_seed() * 20000 + i;
         hy_err err = storm_blow(mem, &s, storm_wild, seed, false, NULL);
         if (err != HY_OK) kit_fail(__FILE__, __LINE__, "storm %d: %s", (int)i, hy_err_name(err));
         falls += s.falls;
     }
-    CHECK(falls > 10000);
+    CHECK(falls > WILD_STORMS * 100 / 3);
     return HY_OK;
 }
 
 static hy_err storms_can_be_broken_off(hy_mem *mem) {
     static storm s;
-    for (uint64_t i = 0; i < 500; i++) {
+    for (uint64_t i = 0; i < BROKEN_STORMS; i++) {
         uint64_t seed = kit_seed() * 30000 + i;
         hy_err err = storm_blow(mem, &s, storm_broken_off, seed, i % 2 == 0, NULL);
         if (i % 2 == 0 && err == HY_RESTARTS) continue; // the root had failed by then

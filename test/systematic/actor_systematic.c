@@ -21,6 +21,7 @@
 #include "actor/inside.h"
 #include "actor/mailbox.h"
 #include "actor/node.h"
+#include "actor/rounds_suite.h"
 #include "actor/slot.h"
 #include "actor/worker.h"
 #include "kit/kit.h"
@@ -418,7 +419,8 @@ static void run_seed(hy_world *world, uint64_t seed) {
 
 int main(int argc, char **argv) {
     uint64_t first = argc > 1 ? strtoull(argv[1], NULL, 10) : kit_seed();
-    uint64_t count = argc > 2 ? strtoull(argv[2], NULL, 10) : 1000, steps = 0, handled = 0;
+    uint64_t count = argc > 2 ? strtoull(argv[2], NULL, 10) : ROUNDS_OF(1000), steps = 0,
+             handled = 0;
     hy_world *world = NULL;
     need(hy_world_open(NULL, &world) == HY_OK, "a world could not be opened");
     for (uint64_t seed = first; seed < first + count; seed++) {
