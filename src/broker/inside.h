@@ -52,6 +52,8 @@ typedef struct hyi_match {
 #define HYI_MATCHES 256u // kept; a place each, by the topic's digest
 
 typedef struct hyi_named { // names.c
+    hyi_link in_broker;
+    uint32_t index; // in the pool
     hy_ref ref;
     uint8_t len;
     char text[HY_NAME_BYTES_MAX + 1];
@@ -78,6 +80,7 @@ struct hy_broker {
     hy_broker_options options;
     pthread_mutex_t lock;
     hyi_pool names; // hyi_named
+    hyi_list named; // all that are set, in order of setting
     hyi_map by_name;
     hyi_list pools;
     hyi_subjects subjects;

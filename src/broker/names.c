@@ -25,6 +25,7 @@ static hyi_named *names_at(const hy_broker *broker, uint32_t index) {
 void hyi_names_init(hy_broker *broker) {
     hyi_pool_init(&broker->names, broker->mem, sizeof(hyi_named), broker->options.names_max);
     hyi_map_init(&broker->by_name, broker->mem, 0);
+    hyi_list_init(&broker->named);
 }
 
 void hyi_names_deinit(hy_broker *broker) {
@@ -32,19 +33,20 @@ void hyi_names_deinit(hy_broker *broker) {
     hyi_pool_deinit(&broker->names);
 }
 
-static void names_remove(hy_broker *broker, uint32_t index) {
-    hyi_named *named = names_at(broker, index);
+static void names_remove(hy_broker *broker, hyi_named *named) {
     bool was_there = hyi_map_erase(&broker->by_name, names_key(named->text), NULL);
     HY_ASSERT(was_there);
-    named->len = 0;
-    hyi_pool_give(&broker->names, index);
+    hyi_list_remove(&named->in_broker);
+    hyi_pool_give(&broker->names, named->index);
 }
 
 // Takes out the names of all who have ended.
 static void names_sweep(hy_broker *broker) {
-    for (uint32_t index = 0; index < broker->names.fresh_index; index++) {
-        hyi_named *named = names_at(broker, index);
-        if (named->len > 0 && !hy_actor_is_alive(named->ref)) names_remove(broker, index);
+    hyi_link *link = broker->named.next;
+    while (link != &broker->named) {
+        hyi_named *named = HYI_HOLDER(hyi_named, in_broker, link);
+        link = link->next;
+        if (!hy_actor_is_alive(named->ref)) names_remove(broker, named);
     }
 }
 
@@ -64,10 +66,11 @@ static hy_err names_put(hy_broker *broker, const char *name, size_t len, hy_ref 
     if (!named) return HY_NOMEM;
     hy_err err = hyi_map_insert(&broker->by_name, key, index);
     if (err) {
-        named->len = 0;
         hyi_pool_give(&broker->names, index);
         return err;
     }
+    hyi_list_append(&broker->named, &named->in_broker);
+    named->index = index;
     named->ref = ref;
     named->len = (uint8_t)len;
     memcpy(named->text, name, len + 1);
@@ -98,7 +101,7 @@ void hy_name_clear(hy_broker *broker, const char *name) {
     hyi_key key = names_key(name);
     pthread_mutex_lock(&broker->lock);
     uint32_t index = hyi_map_get(&broker->by_name, key);
-    if (index != HYI_NONE) names_remove(broker, index);
+    if (index != HYI_NONE) names_remove(broker, names_at(broker, index));
     pthread_mutex_unlock(&broker->lock);
 }
 

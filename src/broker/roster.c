@@ -34,9 +34,10 @@ static void roster_names(hyi_json_writer *json, const hy_broker *broker) {
     uint32_t listed = 0;
     hyi_json_key(json, HY_BYTES("names"));
     hyi_json_begin_array(json);
-    for (uint32_t i = 0; i < broker->names.fresh_index && listed < ROSTER_LIST_MAX; i++) {
-        const hyi_named *named = (const hyi_named *)hyi_pool_at(&broker->names, i);
-        if (named->len == 0 || !hy_actor_is_alive(named->ref)) continue;
+    const hyi_link *link = broker->named.next;
+    for (; link != &broker->named && listed < ROSTER_LIST_MAX; link = link->next) {
+        const hyi_named *named = HYI_HOLDER(hyi_named, in_broker, link);
+        if (!hy_actor_is_alive(named->ref)) continue;
         hyi_json_begin_object(json);
         roster_text(json, HY_BYTES("name"), named->text);
         roster_ref(json, named->ref);
