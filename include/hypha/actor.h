@@ -551,7 +551,7 @@ HY_RECORD(hy_nothing, HY_NOTHING)
         hy_ref ref;                                                                                \
     } name_##_ref;                                                                                 \
     extern const hy_protocol name_##_protocol;                                                     \
-    static inline hy_ref *hyi_out_ref_##name_(name_##_ref *out) {                                  \
+    __attribute__((unused)) static inline hy_ref *hyi_out_ref_##name_(name_##_ref *out) {          \
         return &out->ref;                                                                          \
     }                                                                                              \
     LIST(HYI_TELL_DECLARE, HYI_ASK_DECLARE, name_)                                                 \
