@@ -83,7 +83,7 @@ static void open_many(hy_store *file) {
     if (err != HY_OK) give_up("fleet", err, &why);
     hy_fleet_start(fleet);
     for (int i = 0; i < 100; i++) {
-        char key[16];
+        char key[24];
         (void)snprintf(key, sizeof key, "bank-%02d", i);
         store.calls[0] = (hy_call){ .kind = BANK_IN_OPEN, .body = &ada, .done = call_done };
         err = hy_fleet_submit(fleet, hy_bytes_of(key), &store.calls[0]);
