@@ -265,11 +265,13 @@ static hy_err storm_step(storm *s) {
     for (uint32_t i = 0; i < s->grove.count; i++) {
         struct model *m = &s->model[i];
         m->begun_now = m->released_now = false;
-        m->start_fails = s->grove.plants[i].start_fails = 0;
+        m->start_fails = 0;
+        s->grove.plants[i].start_fails = 0;
         m->starts = s->grove.plants[i].starts;
     }
     uint32_t start_fails = below(s, 4) == 0 ? 1 + below(s, 3) : 0;
-    s->model[p->number].start_fails = p->start_fails = start_fails;
+    s->model[p->number].start_fails = start_fails;
+    p->start_fails = start_fails;
     s->fallen = p;
     s->falls++;
     model_fall(s, p, how);
