@@ -121,7 +121,8 @@ HY_API HY_ANY_THREAD void *hy_message_detach(void *message); // NULL: there is n
 
 // Handler. The message that is being handled becomes the caller's, to be changed, moved on
 // (HY_MOVE) or dropped, instead of ending with the handler. Of a shared one it is a copy, deep.
-// NULL: no memory for that; or it is not the message at hand.
+// NULL: no memory for that; or it is not the message at hand. Kept in the state it leaks when the
+// actor is killed, unless it is owned: hy_actor_own(self, message, hy_message_drop).
 HY_API void *hy_message_take(hy_actor *self, const void *message);
 
 // Shared: made once, changed never again, sent to many. hy_frozen is counted: hy_frozen_unref when
@@ -306,7 +307,8 @@ HY_API void *hy_actor_alloc(hy_actor *self, size_t size); // cleared; never NULL
 HY_API HY_CHECKED hy_err hy_actor_own(hy_actor *self, void *object, void (*fini)(void *object));
 HY_API void *hy_turn_alloc(hy_actor *self, size_t size); // until this handler returns; never NULL
 
-// Handles what comes from now on, beginning with the next message. The same protocol.
+// Handles what comes from now on, beginning with the next message. The same protocol; not for fiber
+// actors, which have no behaviour.
 HY_API void hy_become(hy_actor *self, const hy_behaviour *behaviour);
 // The message at hand waits, and is handled again, before all others of its lane, after
 // hy_unstash; in order. It counts as queued. HY_NOMEM; HY_LIMIT: `capacity` messages are
@@ -415,7 +417,8 @@ typedef struct hy_node_options {
 // Ends with the scope, after its tasks, as a service: actors stop, in reverse order, those below
 // nobody last. Actors see what `scope` binds now (HY_GET): values that all threads may use; what
 // providers would build is seen only if it was built by now. HY_NOMEM, HY_LIMIT, HY_CLOSED,
-// HY_RANGE, HY_EXISTS (the number is taken)
+// HY_RANGE, HY_EXISTS (the number is taken). Limit: one node a thread, unless no handler of either
+// waits.
 HY_API HY_CHECKED hy_err hy_node_open(hy_scope *scope, const hy_node_options *options,
                                       hy_node **out_node);
 HY_API uint32_t hy_node_workers(const hy_node *node);
