@@ -183,6 +183,8 @@ static void send_stale(hy_actor *actor, hyi_message *message) {
     const hy_message_kind *kind =
         send_kind_of(__atomic_load_n(&actor->type, __ATOMIC_RELAXED), message->tag);
     hyi_letter(node, HY_NOBODY, kind, message, HY_DROP_NOBODY);
+    // It may lie in the slot until the next actor finds it: nobody shall wait for it until then.
+    if (message->flags & HYI_MESSAGE_SHARED) hyi_shared_unsent(message);
     if (message->flags & HYI_MESSAGE_ASKED) hyi_ask_dropped(message, HY_DROP_NOBODY);
 }
 
